@@ -1,1 +1,5 @@
-//! To be written.
+//! Profile of a table, rules over it, verdicts.
+
+mod value;
+
+pub use value::{Item, Value};
