@@ -1,5 +1,43 @@
 //! Versions, pointers and the audit log of every dataset.
+//!
+//! One DynamoDB table holds, for each dataset, its contracts, its versions, the pointers that readers
+//! follow and a log of every action. Each transition is decided by a pure function in [`decide`] and
+//! executed by [`Registry`] as one conditional transaction: the change, under the condition that what it
+//! was decided on has not changed, its audit record, and what else it touches. The same event twice
+//! changes nothing the second time, several writers lose no update and never wait on each other, and a
+//! commit whose answer was lost is settled by reading its record back. What always holds is written down
+//! as functions in [`invariants`].
+//!
+//! It leaves to others: what a contract says, what is in a table, when a version is due for pruning.
 
+pub mod audit;
+pub mod dataset;
+pub mod decide;
+mod dynamodb;
+mod entropy;
+mod error;
+pub mod invariants;
+mod item;
 mod names;
+mod pointer;
+mod registry;
+mod signal;
+mod state;
+mod store;
+mod transaction;
+mod version;
 
+pub use audit::{Action, Record};
+pub use dataset::{Claim, Contract, Dataset, Listing, Promotion, Settings};
+pub use decide::{Announcement, Direction, NewContract, PointRequest};
+pub use dynamodb::DynamoDb;
+pub use entropy::Entropy;
+pub use error::{Error, ErrorKind, Outcome, Refusal};
 pub use names::{ContractNumber, DatasetName, NameError, PointerName, TableId, TableName, VersionNumber};
+pub use pointer::{Heartbeat, Hold, Pointer};
+pub use registry::{By, Conclusion, Registry};
+pub use signal::{Message, MessageError, Reminder, Signal};
+pub use state::State;
+pub use store::{Committed, Order, Store};
+pub use transaction::{Decision, Expect, Item, Key, Transaction, Witness, Write};
+pub use version::{Counts, Lease, PromotionState, Readiness, Rung, Verdict, VerdictOutcome, Version};

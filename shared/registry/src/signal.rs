@@ -1,0 +1,139 @@
+//! What people and programs put on the publish queue: shapes of [`Message`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::{NameError, TableName};
+
+/// Says that a table is complete.
+///
+/// As JSON: `{"table":"recs-2026-11-21","items":671,"digest":"…","by":"nightly job"}`; all but `table` may
+/// be left out. With `items` it is a manifest: the table must then hold exactly that many items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signal {
+    /// The table's name or ARN.
+    pub table: String,
+    /// How many items were written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
+    /// The content digest that the publisher computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Who publishes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// Asks to look at a table again; says nothing about whether it is complete.
+///
+/// As JSON: `{"look_at":"recs-2026-11-21","reason":"found by the sweep"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reminder {
+    /// The table's name or ARN.
+    pub look_at: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A message on the publish queue that is not an EventBridge event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Message {
+    /// A table is complete.
+    Signal(Signal),
+    /// A table is to be looked at again.
+    Reminder(Reminder),
+}
+
+/// Why a message is none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// It is no JSON object.
+    #[error("read the message: it is no JSON object")]
+    NoObject,
+    /// It has neither of the fields that tell what it is.
+    #[error("read the message: it needs the field `table` (a signal) or `look_at` (a reminder)")]
+    NoKind,
+    /// A field is missing, unknown or of the wrong type.
+    #[error("read the message: {0}")]
+    Field(#[source] serde_json::Error),
+    /// The field that names the table does not.
+    #[error("read the message: field `{field}`: {source}")]
+    Table {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with the name.
+        #[source]
+        source: NameError,
+    },
+}
+
+impl Message {
+    /// Reads a message; an error names the field.
+    pub fn from_json(value: serde_json::Value) -> Result<Self, MessageError> {
+        let object = value.as_object().ok_or(MessageError::NoObject)?;
+        let message = if object.contains_key("look_at") {
+            Self::Reminder(serde_json::from_value(value).map_err(MessageError::Field)?)
+        } else if object.contains_key("table") {
+            Self::Signal(serde_json::from_value(value).map_err(MessageError::Field)?)
+        } else {
+            return Err(MessageError::NoKind);
+        };
+        message.table()?;
+        Ok(message)
+    }
+
+    /// The table that the message speaks of.
+    pub fn table(&self) -> Result<TableName, MessageError> {
+        let (field, text) = match self {
+            Self::Signal(signal) => ("table", &signal.table),
+            Self::Reminder(reminder) => ("look_at", &reminder.look_at),
+        };
+        TableName::from_name_or_arn(text).map_err(|source| MessageError::Table { field, source })
+    }
+
+    /// The message as it goes onto the queue.
+    pub fn to_json(&self) -> serde_json::Value {
+        let shape = match self {
+            Self::Signal(signal) => serde_json::to_value(signal),
+            Self::Reminder(reminder) => serde_json::to_value(reminder),
+        };
+        shape.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_survives_the_queue() {
+        for value in [
+            json!({"table": "recs-2026-11-21"}),
+            json!({"table": "recs-2026-11-21", "items": 671, "digest": "ab", "by": "nightly"}),
+            json!({"look_at": "recs-2026-11-21", "reason": "found by the sweep"}),
+        ] {
+            assert_eq!(Message::from_json(value.clone()).unwrap().to_json(), value);
+        }
+    }
+
+    #[test]
+    fn a_bad_message_is_refused_by_field() {
+        for (value, field) in [
+            (json!([]), "no JSON object"),
+            (json!({}), "`table`"),
+            (json!({"table": 7}), "expected a string"),
+            (json!({"table": "a b"}), "field `table`"),
+            (json!({"table": "recs", "items": -1}), "expected u64"),
+            (json!({"table": "recs", "item": 1}), "unknown field `item`"),
+            (json!({"look_at": "recs"}), "missing field `reason`"),
+        ] {
+            let error = Message::from_json(value).unwrap_err().to_string();
+            assert!(error.contains(field), "{error}");
+        }
+    }
+}
