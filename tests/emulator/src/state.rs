@@ -1,0 +1,150 @@
+//! What the front knows beside what dynoxide knows.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::fault::{Calls, Faults};
+use crate::policy::Policy;
+
+/// How the emulator behaves; by default everything takes effect at once.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// How long a new table is CREATING.
+    pub creating: Duration,
+    /// How long a new table cannot be found at all, at the beginning of `creating`.
+    pub hidden: Duration,
+    /// How long a deleted table is DELETING.
+    pub deleting: Duration,
+    /// How long a change of a resource policy takes until it is enforced.
+    pub policy_in_force_after: Duration,
+    /// How long a change of a resource policy takes until it can be read back.
+    pub policy_readable_after: Duration,
+    /// How long after a change of a resource policy the next one is refused (AWS: 15 s).
+    pub policy_blocked_for: Duration,
+    /// How many items a page of a scan or query holds at most, beside the limit of 1 MB.
+    pub page_items: Option<u32>,
+}
+
+/// A state that a table can be put into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableStatus {
+    /// Being created: neither data nor changes are possible.
+    Creating,
+    /// Being changed: data is reachable, another change is not possible.
+    Updating,
+    /// As it comes.
+    Active,
+}
+
+/// An import into a table, as DescribeImport shows it.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// `IN_PROGRESS`, `COMPLETED`, `CANCELLING`, `CANCELLED` or `FAILED`.
+    pub status: String,
+    /// Items read.
+    pub processed: i64,
+    /// Items written.
+    pub imported: i64,
+    /// Items that could not be written.
+    pub errors: i64,
+    /// Code and message of a failed import.
+    pub failure: Option<(String, String)>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Extras {
+    pub(crate) created_until: Option<Instant>,
+    pub(crate) hidden_until: Option<Instant>,
+    pub(crate) status: Option<TableStatus>,
+    pub(crate) warm: Option<(i64, i64)>,
+    pub(crate) policies: Vec<PolicyChange>,
+}
+
+#[derive(Debug)]
+pub(crate) struct PolicyChange {
+    pub(crate) at: Instant,
+    pub(crate) policy: Option<Policy>,
+}
+
+impl Extras {
+    /// The policy as it was that long ago.
+    pub(crate) fn policy(&self, ago: Duration) -> Option<&Policy> {
+        let now = Instant::now();
+        let change = self.policies.iter().rev().find(|change| now.duration_since(change.at) >= ago);
+        change.and_then(|change| change.policy.as_ref())
+    }
+
+    pub(crate) fn status(&self) -> TableStatus {
+        if self.created_until.is_some_and(|until| Instant::now() < until) {
+            return TableStatus::Creating;
+        }
+        self.status.unwrap_or(TableStatus::Active)
+    }
+
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.hidden_until.is_some_and(|until| Instant::now() < until)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct StoredImport {
+    pub(crate) arn: String,
+    pub(crate) table_arn: String,
+    pub(crate) table_id: String,
+    pub(crate) import: Import,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) faults: Faults,
+    pub(crate) calls: Calls,
+    pub(crate) extras: HashMap<String, Extras>,
+    /// Descriptions of tables that are DELETING, and until when.
+    pub(crate) deleting: BTreeMap<String, (Value, Instant)>,
+    /// Newest last.
+    pub(crate) imports: Vec<StoredImport>,
+    pub(crate) revision: u64,
+    principals: Vec<String>,
+}
+
+impl Inner {
+    pub(crate) fn extras(&mut self, table: &str) -> &mut Extras {
+        self.extras.entry(table.into()).or_default()
+    }
+
+    /// The description of a table that is DELETING.
+    pub(crate) fn deleting(&mut self, table: &str) -> Option<&Value> {
+        self.deleting.retain(|_, (_, until)| Instant::now() < *until);
+        self.deleting.get(table).map(|(description, _)| description)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State(Mutex<Inner>);
+
+impl State {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The access key id that stands for a principal.
+    pub(crate) fn access_key(&self, principal: &str) -> String {
+        let principals = &mut self.lock().principals;
+        let at = principals.iter().position(|known| known == principal).unwrap_or_else(|| {
+            principals.push(principal.into());
+            principals.len() - 1
+        });
+        format!("AKIASEPTET{at:010}")
+    }
+
+    /// The principal that an access key id stands for.
+    pub(crate) fn principal(&self, access_key: &str) -> Option<String> {
+        let at: usize = access_key.strip_prefix("AKIASEPTET")?.parse().ok()?;
+        self.lock().principals.get(at).cloned()
+    }
+}

@@ -1,0 +1,445 @@
+//! What the emulator adds to dynoxide, seen through the real SDK client.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::RequestId;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, KeysAndAttributes, Put, PutRequest, ScalarAttributeType, TableStatus,
+    TransactWriteItem, Update, WriteRequest,
+};
+use septet_emulator::{Emulator, Fault, Import, TableStatus as Status};
+use serde_json::json;
+use tokio::time::Instant;
+
+const TABLE: &str = "recs-2026-11-21";
+
+fn s(text: &str) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn code<T: std::fmt::Debug, E: ProvideErrorMetadata, R>(answer: Result<T, SdkError<E, R>>) -> String {
+    match answer {
+        Ok(answer) => panic!("not an error: {answer:?}"),
+        Err(SdkError::ServiceError(error)) => error.err().code().unwrap_or("no code").into(),
+        Err(SdkError::DispatchFailure(_)) => "no answer".into(),
+        Err(SdkError::TimeoutError(_)) => "time-out".into(),
+        Err(_) => "another error".into(),
+    }
+}
+
+async fn put(client: &Client, id: &str) -> String {
+    let put = client.put_item().table_name(TABLE).item("id", s(id)).send().await;
+    put.map_or_else(|error| code::<(), _, _>(Err(error)), |_| "ok".into())
+}
+
+fn once(emulator: &Emulator) -> Client {
+    emulator.client_with(|config| config.retry_config(RetryConfig::disabled()))
+}
+
+async fn with_table() -> Emulator {
+    let emulator = Emulator::start().await;
+    emulator.create_dataset_table(TABLE, "id", None).await;
+    emulator
+}
+
+fn deny(actions: &[&str], but: &[&str]) -> String {
+    let mut statement =
+        json!({"Sid": "T", "Effect": "Deny", "Principal": "*", "Action": actions, "Resource": "*"});
+    if !but.is_empty() {
+        statement["Condition"] = json!({"ArnNotLike": {"aws:PrincipalArn": but}});
+    }
+    json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+}
+
+fn arn() -> String {
+    format!("arn:aws:dynamodb:us-east-1:000000000000:table/{TABLE}")
+}
+
+async fn put_policy(client: &Client, text: &str) -> String {
+    let answer = client.put_resource_policy().resource_arn(arn()).policy(text).send().await;
+    answer.unwrap().revision_id.unwrap()
+}
+
+#[tokio::test]
+async fn items_and_tables_pass_through() {
+    let emulator = Emulator::start().await;
+    emulator.create_registry_table("registry").await;
+    emulator.create_dataset_table(TABLE, "id", None).await;
+    let items = (0..30).map(|n| json!({"id": n.to_string(), "rank": n, "deep": [{"a": null}]}));
+    emulator.put_items(TABLE, items).await;
+
+    let client = emulator.client();
+    let item = client.get_item().table_name(TABLE).key("id", s("7")).send().await.unwrap().item.unwrap();
+    assert_eq!(item["rank"], AttributeValue::N("7".into()));
+    assert_eq!(emulator.items(TABLE).await.len(), 30);
+    let table = client.describe_table().table_name(arn()).send().await.unwrap().table.unwrap();
+    assert_eq!((table.table_arn.unwrap(), table.table_status), (arn(), Some(TableStatus::Active)));
+    let registry = client.describe_table().table_name("registry").send().await.unwrap().table.unwrap();
+    let keys: Vec<_> = registry.key_schema().iter().map(|key| key.attribute_name()).collect();
+    assert_eq!(keys, ["pk", "sk"]);
+    let definitions = registry.attribute_definitions();
+    assert!(definitions.iter().all(|key| *key.attribute_type() == ScalarAttributeType::S));
+}
+
+#[tokio::test]
+async fn two_emulators_share_nothing_and_stop_when_dropped() {
+    let (one, two) = (with_table().await, Emulator::start().await);
+    assert!(one.has_table(TABLE).await);
+    assert!(!two.has_table(TABLE).await);
+    let client = once(&one);
+    drop(one);
+    assert_eq!(put(&client, "1").await, "no answer");
+}
+
+#[tokio::test]
+async fn a_lost_answer_has_landed_and_a_refused_call_has_not() {
+    let emulator = with_table().await;
+    let client = once(&emulator);
+    emulator.inject(Fault::lost_answer("PutItem"));
+    assert_eq!(put(&client, "lost").await, "no answer");
+    emulator.inject(Fault::refuse("PutItem"));
+    assert_eq!(put(&client, "refused").await, "no answer");
+    assert_eq!(put(&client, "plain").await, "ok");
+    assert_eq!(emulator.fired(), 2);
+    let items = emulator.items(TABLE).await;
+    let mut ids: Vec<_> = items.iter().map(|item| item["id"].as_s().unwrap().clone()).collect();
+    ids.sort();
+    assert_eq!(ids, ["lost", "plain"]);
+}
+
+#[tokio::test]
+async fn a_fault_fires_on_the_matching_calls_it_was_told_and_is_counted() {
+    let emulator = with_table().await;
+    let client = once(&emulator);
+    let id = emulator.inject(Fault::internal_server_error("PutItem").containing("\"b").from(2).times(2));
+    let mut answers = Vec::new();
+    for id in ["a1", "b1", "a2", "b2", "b3", "b4"] {
+        answers.push(put(&client, id).await);
+    }
+    let failed = "InternalServerError";
+    assert_eq!(answers, ["ok", "ok", "ok", failed, failed, "ok"]);
+    assert_eq!((emulator.fired_by(id), emulator.fired()), (2, 2));
+    assert_eq!((emulator.count("PutItem"), emulator.calls()["CreateTable"]), (6, 1));
+    let always = emulator.inject(Fault::throttle("PutItem").always());
+    assert_eq!(put(&client, "c1").await, "ProvisionedThroughputExceededException");
+    emulator.clear_faults();
+    emulator.clear_calls();
+    assert_eq!(put(&client, "c1").await, "ok");
+    assert_eq!((emulator.fired_by(always), emulator.count("PutItem")), (1, 1));
+}
+
+#[tokio::test]
+async fn the_client_retries_and_the_retries_are_counted() {
+    let emulator = with_table().await;
+    emulator.inject(Fault::throttle("PutItem").times(2));
+    assert_eq!(put(&emulator.client(), "1").await, "ok");
+    assert_eq!(emulator.count("PutItem"), 3);
+}
+
+#[tokio::test]
+async fn transactions_are_cancelled_with_a_reason_for_each_action() {
+    let emulator = with_table().await;
+    let client = once(&emulator);
+    let update = Update::builder().table_name(TABLE).key("id", s("1")).update_expression("SET a = :a");
+    let update = update.expression_attribute_values(":a", s("x")).build().unwrap();
+    let delete = Delete::builder().table_name(TABLE).key("id", s("2")).build().unwrap();
+    let send = || {
+        let items = client.transact_write_items();
+        items
+            .transact_items(TransactWriteItem::builder().update(update.clone()).build())
+            .transact_items(TransactWriteItem::builder().delete(delete.clone()).build())
+            .send()
+    };
+    for (fault, reason) in [
+        (Fault::transaction_conflict("TransactWriteItems"), "TransactionConflict"),
+        (Fault::throttle("TransactWriteItems"), "ThrottlingError"),
+    ] {
+        emulator.inject(fault);
+        let error = send().await.unwrap_err().into_service_error();
+        let TransactWriteItemsError::TransactionCanceledException(error) = error else {
+            panic!("{error:?}");
+        };
+        let reasons = error.cancellation_reasons();
+        let codes: Vec<_> = reasons.iter().map(|reason| reason.code().unwrap()).collect();
+        assert_eq!(codes, [reason, "None"]);
+    }
+    send().await.unwrap();
+    emulator.inject(Fault::transaction_conflict("PutItem"));
+    assert_eq!(put(&client, "1").await, "TransactionConflictException");
+}
+
+#[tokio::test]
+async fn a_delayed_call_outlives_the_patience_of_the_client() {
+    let emulator = with_table().await;
+    let hasty = emulator.client_with(|config| {
+        let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_millis(50)).build();
+        config.retry_config(RetryConfig::disabled()).timeout_config(timeouts)
+    });
+    emulator.inject(Fault::delay("PutItem", Duration::from_millis(150)));
+    assert_eq!(put(&hasty, "1").await, "time-out");
+    let start = Instant::now();
+    emulator.inject(Fault::delay("PutItem", Duration::from_millis(100)));
+    assert_eq!(put(&emulator.client(), "2").await, "ok");
+    assert!(start.elapsed() >= Duration::from_millis(100));
+}
+
+#[tokio::test]
+async fn another_party_acts_just_before_the_call_lands() {
+    let emulator = with_table().await;
+    let other = emulator.backdoor();
+    emulator.inject(Fault::meanwhile("DeleteTable", move || {
+        let other = other.clone();
+        async move {
+            other.delete_table().table_name(TABLE).send().await.unwrap();
+        }
+    }));
+    let delete = once(&emulator).delete_table().table_name(TABLE).send().await;
+    assert_eq!(code(delete), "ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn a_batch_is_done_in_part() {
+    let emulator = with_table().await;
+    let client = emulator.client();
+    emulator.inject(Fault::unprocessed("BatchWriteItem", 2));
+    let writes = ["1", "2", "3"].map(write);
+    let answer = client.batch_write_item().request_items(TABLE, writes.to_vec()).send().await.unwrap();
+    assert_eq!(answer.unprocessed_items.unwrap()[TABLE], [writes[2].clone()]);
+    assert_eq!(emulator.items(TABLE).await.len(), 2);
+
+    emulator.inject(Fault::unprocessed("BatchGetItem", 1));
+    let keys = ["1", "2"].map(|id| [("id".to_owned(), s(id))].into());
+    let keys = KeysAndAttributes::builder().set_keys(Some(keys.to_vec())).build().unwrap();
+    let answer = client.batch_get_item().request_items(TABLE, keys).send().await.unwrap();
+    assert_eq!(answer.responses.unwrap()[TABLE].len(), 1);
+    assert_eq!(answer.unprocessed_keys.unwrap()[TABLE].keys()[0]["id"], s("2"));
+}
+
+fn write(id: &str) -> WriteRequest {
+    WriteRequest::builder().put_request(PutRequest::builder().item("id", s(id)).build().unwrap()).build()
+}
+
+#[tokio::test]
+async fn pages_can_be_made_small() {
+    let emulator = with_table().await;
+    emulator.put_items(TABLE, (0..5).map(|n| json!({"id": n.to_string()}))).await;
+    emulator.settings(|settings| settings.page_items = Some(2));
+    let pages = emulator.client().scan().table_name(TABLE).into_paginator().send();
+    let pages: Vec<_> = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
+    assert_eq!(pages.iter().map(|page| page.count).collect::<Vec<_>>(), [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_denied_action_is_refused_by_every_way_to_it() {
+    let emulator = with_table().await;
+    emulator.put_items(TABLE, [json!({"id": "0"})]).await;
+    let client = emulator.client();
+    put_policy(&client, &deny(&["dynamodb:PutItem", "dynamodb:PartiQL*"], &[])).await;
+    let denied = client.put_item().table_name(TABLE).item("id", s("1")).send().await.unwrap_err();
+    assert!(denied.request_id().is_some());
+    let message = denied.into_service_error().message().unwrap().to_owned();
+    assert!(message.contains("dynamodb:PutItem") && message.contains("explicit deny"), "{message}");
+
+    let action = Put::builder().table_name(TABLE).item("id", s("1")).build().unwrap();
+    let action = TransactWriteItem::builder().put(action).build();
+    let transaction = client.transact_write_items().transact_items(action).send().await;
+    assert_eq!(code(transaction), "AccessDeniedException");
+    for statement in [
+        format!("INSERT INTO \"{TABLE}\" VALUE {{'id':'1'}}"),
+        format!("UPDATE \"{TABLE}\" SET a=1 WHERE id='0'"),
+        format!("DELETE FROM \"{TABLE}\" WHERE id='0'"),
+    ] {
+        assert_eq!(
+            code(client.execute_statement().statement(statement).send().await),
+            "AccessDeniedException"
+        );
+    }
+
+    // BatchWriteItem is an action of its own, and deleting was not denied.
+    let batch = || client.batch_write_item().request_items(TABLE, vec![write("2")]).send();
+    let delete = |id: &str| client.delete_item().table_name(TABLE).key("id", s(id)).send();
+    batch().await.unwrap();
+    delete("0").await.unwrap();
+    let denials = [
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:DeleteTable",
+        "dynamodb:UpdateTable",
+        "dynamodb:UpdateTimeToLive",
+    ];
+    put_policy(&client, &deny(&denials, &[])).await;
+    assert_eq!(code(batch().await), "AccessDeniedException");
+    assert_eq!(code(delete("2").await), "AccessDeniedException");
+    assert_eq!(code(client.delete_table().table_name(TABLE).send().await), "AccessDeniedException");
+    let protect = client.update_table().table_name(TABLE).deletion_protection_enabled(true).send().await;
+    assert_eq!(code(protect), "AccessDeniedException");
+    assert_eq!(put(&client, "3").await, "ok");
+}
+
+#[tokio::test]
+async fn a_denial_spares_the_principals_it_excepts() {
+    let emulator = with_table().await;
+    let spared = emulator.client_of("arn:aws:iam::111111111111:role/septet/prune-x7");
+    let text = deny(&["dynamodb:DeleteTable"], &["arn:aws:iam::111111111111:role/septet/*"]);
+    put_policy(&spared, &text).await;
+    let answer = emulator.client().delete_table().table_name(TABLE).send().await;
+    assert_eq!(code(answer), "AccessDeniedException");
+    spared.delete_table().table_name(TABLE).send().await.unwrap();
+    // A new table of that name has no policy.
+    emulator.create_dataset_table(TABLE, "id", None).await;
+    assert_eq!(emulator.resource_policy(TABLE), None);
+    emulator.client().delete_table().table_name(TABLE).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn policies_are_put_read_and_deleted_by_revision() {
+    let emulator = with_table().await;
+    let client = emulator.client();
+    let get = || client.get_resource_policy().resource_arn(arn()).send();
+    assert_eq!(code(get().await), "PolicyNotFoundException");
+    let text = deny(&["dynamodb:PutItem"], &[]);
+    let put = |text: &str, expected: &str| {
+        client.put_resource_policy().resource_arn(arn()).policy(text).expected_revision_id(expected).send()
+    };
+    assert_eq!(code(put(&text, "1").await), "PolicyNotFoundException");
+    let revision = put(&text, "NO_POLICY").await.unwrap().revision_id.unwrap();
+    assert_eq!(code(put(&text, "NO_POLICY").await), "PolicyNotFoundException");
+    let read = get().await.unwrap();
+    assert_eq!((read.policy.unwrap(), read.revision_id.unwrap()), (text.clone(), revision.clone()));
+    assert_eq!(put_policy(&client, &text).await, revision);
+    let other = put(&deny(&["dynamodb:UpdateItem"], &[]), &revision).await.unwrap().revision_id.unwrap();
+    assert_ne!(other, revision);
+    let delete = |expected: &str| {
+        client.delete_resource_policy().resource_arn(arn()).expected_revision_id(expected).send()
+    };
+    assert_eq!(code(delete(&revision).await), "PolicyNotFoundException");
+    delete(&other).await.unwrap();
+    assert_eq!(code(get().await), "PolicyNotFoundException");
+    assert_eq!(code(put(&"x".repeat(20 * 1024 + 1), "NO_POLICY").await), "LimitExceededException");
+    let nowhere = client.get_resource_policy().resource_arn(arn().replace(TABLE, "nowhere")).send().await;
+    assert_eq!(code(nowhere), "ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn a_policy_takes_its_time() {
+    let emulator = with_table().await;
+    let client = once(&emulator);
+    emulator.settings(|settings| {
+        settings.policy_in_force_after = Duration::from_millis(200);
+        settings.policy_readable_after = Duration::from_millis(100);
+        settings.policy_blocked_for = Duration::from_millis(200);
+    });
+    put_policy(&client, &deny(&["dynamodb:PutItem"], &[])).await;
+    assert_eq!(put(&client, "1").await, "ok");
+    let get = || client.get_resource_policy().resource_arn(arn()).send();
+    assert_eq!(code(get().await), "PolicyNotFoundException");
+    let other = deny(&["dynamodb:GetItem"], &[]);
+    let again = client.put_resource_policy().resource_arn(arn()).policy(&other).send();
+    assert_eq!(code(again.await), "ResourceInUseException");
+    tokio::time::sleep(Duration::from_millis(210)).await;
+    get().await.unwrap();
+    assert_eq!(put(&client, "2").await, "AccessDeniedException");
+    put_policy(&client, &other).await;
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_no_explicit_deny() {
+    let emulator = with_table().await;
+    emulator.inject(Fault::access_denied("PutItem"));
+    let put = emulator.client().put_item().table_name(TABLE).item("id", s("1")).send().await;
+    let message = put.unwrap_err().into_service_error().message().unwrap().to_owned();
+    assert!(message.contains("dynamodb:PutItem") && !message.contains("explicit deny"), "{message}");
+}
+
+#[tokio::test]
+async fn a_table_is_hidden_then_creating_then_active() {
+    let emulator = Emulator::start().await;
+    emulator.settings(|settings| {
+        settings.hidden = Duration::from_millis(200);
+        settings.creating = Duration::from_millis(500);
+    });
+    emulator.create_dataset_table(TABLE, "id", None).await;
+    let client = once(&emulator);
+    let describe = || client.describe_table().table_name(TABLE).send();
+    assert_eq!(code(describe().await), "ResourceNotFoundException");
+    tokio::time::sleep(Duration::from_millis(210)).await;
+    assert_eq!(describe().await.unwrap().table.unwrap().table_status, Some(TableStatus::Creating));
+    assert_eq!(put(&client, "1").await, "ResourceNotFoundException");
+    assert_eq!(code(client.delete_table().table_name(TABLE).send().await), "ResourceInUseException");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(describe().await.unwrap().table.unwrap().table_status, Some(TableStatus::Active));
+    assert_eq!(put(&client, "1").await, "ok");
+
+    emulator.set_status(TABLE, Status::Updating);
+    assert_eq!(describe().await.unwrap().table.unwrap().table_status, Some(TableStatus::Updating));
+    assert_eq!(put(&client, "2").await, "ok");
+    assert_eq!(code(client.delete_table().table_name(TABLE).send().await), "ResourceInUseException");
+    emulator.set_status(TABLE, Status::Active);
+    client.delete_table().table_name(TABLE).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_table_is_deleting_for_a_while() {
+    let emulator = with_table().await;
+    emulator.settings(|settings| settings.deleting = Duration::from_millis(400));
+    let client = once(&emulator);
+    client.delete_table().table_name(TABLE).send().await.unwrap();
+    let described = client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
+    assert_eq!(described.table_status, Some(TableStatus::Deleting));
+    client.delete_table().table_name(TABLE).send().await.unwrap();
+    assert_eq!(client.list_tables().send().await.unwrap().table_names(), [TABLE]);
+    assert_eq!(put(&client, "1").await, "ResourceNotFoundException");
+    tokio::time::sleep(Duration::from_millis(410)).await;
+    let gone = client.describe_table().table_name(TABLE).send().await;
+    assert_eq!(code(gone), "ResourceNotFoundException");
+    assert!(client.list_tables().send().await.unwrap().table_names().is_empty());
+}
+
+#[tokio::test]
+async fn deletion_protection_and_warm_throughput_show_and_hold() {
+    let emulator = with_table().await;
+    let client = emulator.client();
+    emulator.set_warm_throughput(TABLE, 12_000, 4_000);
+    let protect = |on: bool| client.update_table().table_name(TABLE).deletion_protection_enabled(on).send();
+    protect(true).await.unwrap();
+    let table = client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
+    assert_eq!(table.deletion_protection_enabled, Some(true));
+    let warm = table.warm_throughput.unwrap();
+    assert_eq!((warm.read_units_per_second, warm.write_units_per_second), (Some(12_000), Some(4_000)));
+    let refused = client.delete_table().table_name(TABLE).send().await;
+    assert_eq!(code(refused), "ValidationException");
+    protect(false).await.unwrap();
+    client.delete_table().table_name(TABLE).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn imports_are_listed_newest_first_in_pages_and_described() {
+    let emulator = with_table().await;
+    let import =
+        |status: &str| Import { status: status.into(), processed: 3, imported: 2, errors: 1, failure: None };
+    emulator.set_import(TABLE, import("FAILED")).await;
+    emulator.set_import(TABLE, import("COMPLETED")).await;
+    let client = emulator.client();
+    let pages = client.list_imports().table_arn(arn()).page_size(1).into_paginator().send();
+    let pages: Vec<_> = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
+    let listed: Vec<_> = pages.iter().flat_map(|page| page.import_summary_list()).collect();
+    let statuses: Vec<_> =
+        listed.iter().map(|import| import.import_status.as_ref().unwrap().as_str()).collect();
+    assert_eq!((pages.len(), statuses), (2, vec!["COMPLETED", "FAILED"]));
+    let arn = listed[0].import_arn().unwrap();
+    let described = client.describe_import().import_arn(arn).send().await.unwrap();
+    let import = described.import_table_description.unwrap();
+    assert_eq!((import.processed_item_count, import.imported_item_count, import.error_count), (3, 2, 1));
+    let table = client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
+    assert_eq!(import.table_id, table.table_id);
+    let other = table.table_arn.unwrap().replace(TABLE, "nowhere");
+    let none = client.list_imports().table_arn(other).send().await.unwrap();
+    assert!(none.import_summary_list().is_empty());
+}
