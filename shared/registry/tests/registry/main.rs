@@ -1,0 +1,5 @@
+//! The registry's transitions, on the store in memory and on DynamoDB.
+
+mod properties;
+mod store;
+mod transitions;
