@@ -188,9 +188,9 @@ impl Registry {
 
     /// Puts a contract; see [`decide::put_contract`].
     pub async fn put_contract(&self, new: &NewContract, by: &By) -> Result<Outcome<ContractNumber>, Error> {
-        self.settle("put the contract", by, async |act| {
+        self.settle("put the contract", by, move |act| async move {
             let known = self.find_dataset(&new.dataset).await?;
-            Ok(decide::put_contract(known.as_ref(), new, act))
+            Ok(decide::put_contract(known.as_ref(), new, &act))
         })
         .await
     }
@@ -202,7 +202,7 @@ impl Registry {
         new: &Announcement,
         by: &By,
     ) -> Result<Outcome<Version>, Error> {
-        self.settle("announce the table", by, async |act| {
+        self.settle("announce the table", by, move |act| async move {
             // Read before the claim: a claim that lands in between moves the dataset's revision.
             let known = self.dataset(dataset).await?;
             let claim = only!(self.store.get(&Key::claim(&new.table, &new.table_id)).await?, Claim);
@@ -210,7 +210,7 @@ impl Registry {
                 Some(claim) => Some(self.version(&claim.dataset, claim.version).await?),
                 None => None,
             };
-            Ok(decide::announce(&known, claimed.as_ref(), new, act))
+            Ok(decide::announce(&known, claimed.as_ref(), new, &act))
         })
         .await
     }
@@ -288,13 +288,13 @@ impl Registry {
         reason: &str,
         by: &By,
     ) -> Result<Outcome<Version>, Error> {
-        self.settle("retire the version", by, async |act| {
+        self.settle("retire the version", by, move |act| async move {
             let known = self.dataset(dataset).await?;
             let versions = self.versions(dataset).await?;
             let found = versions.iter().find(|it| it.version == version);
             let found = found.ok_or_else(|| Error::UnknownVersion { dataset: dataset.clone(), version })?;
             let (keep, grace) = (known.settings.keep_newest, known.settings.grace());
-            Ok(decide::retire(found, &versions, keep, grace, reason, act))
+            Ok(decide::retire(found, &versions, keep, grace, reason, &act))
         })
         .await
     }
@@ -317,7 +317,7 @@ impl Registry {
         version: VersionNumber,
         by: &By,
     ) -> Result<Outcome<Pointer>, Error> {
-        self.settle("promote the version", by, async |act| {
+        self.settle("promote the version", by, move |act| async move {
             let known = self.dataset(dataset).await?;
             let at = self.pointer(dataset, pointer).await?;
             let target = self.version(dataset, version).await?;
@@ -325,7 +325,7 @@ impl Registry {
                 Some(at) => self.find_version(dataset, at.version).await?,
                 None => None,
             };
-            Ok(decide::promote(&known, pointer, at.as_ref(), left.as_ref(), &target, act))
+            Ok(decide::promote(&known, pointer, at.as_ref(), left.as_ref(), &target, &act))
         })
         .await
     }
@@ -352,7 +352,7 @@ impl Registry {
         request: &PointRequest,
         by: &By,
     ) -> Result<Outcome<Pointer>, Error> {
-        self.settle("move the pointer", by, async |act| {
+        self.settle("move the pointer", by, move |act| async move {
             let known = self.dataset(dataset).await?;
             let at = self.pointer(dataset, pointer).await?;
             let versions = self.versions(dataset).await?;
@@ -361,7 +361,7 @@ impl Registry {
             {
                 return Err(Error::UnknownVersion { dataset: dataset.clone(), version: number });
             }
-            Ok(decide::move_pointer(&known, pointer, at.as_ref(), &versions, request, act))
+            Ok(decide::move_pointer(&known, pointer, at.as_ref(), &versions, request, &act))
         })
         .await
     }
@@ -374,9 +374,9 @@ impl Registry {
         reason: &str,
         by: &By,
     ) -> Result<Outcome<Pointer>, Error> {
-        self.settle("release the pointer", by, async |act| {
+        self.settle("release the pointer", by, move |act| async move {
             let at = self.pointer(dataset, pointer).await?;
-            Ok(decide::release(pointer, at.as_ref(), reason, act))
+            Ok(decide::release(pointer, at.as_ref(), reason, &act))
         })
         .await
     }
@@ -387,18 +387,27 @@ impl Registry {
         dataset: &DatasetName,
         number: VersionNumber,
         by: &By,
-        decide: impl Fn(&Version, &Act) -> Decision<Version>,
+        decide: impl Fn(&Version, &Act) -> Decision<Version> + Sync,
     ) -> Result<Outcome<Version>, Error> {
-        self.settle(what, by, async |act| Ok(decide(&self.version(dataset, number).await?, act))).await
+        let decide = &decide;
+        self.settle(
+            what,
+            by,
+            move |act| async move { Ok(decide(&self.version(dataset, number).await?, &act)) },
+        )
+        .await
     }
 
     /// Reads, decides and commits until it is known what happened.
-    async fn settle<T: Clone>(
+    async fn settle<T, F>(
         &self,
         what: &'static str,
         by: &By,
-        decide: impl AsyncFn(&Act) -> Result<Decision<T>, Error>,
-    ) -> Result<Outcome<T>, Error> {
+        decide: impl Fn(Act) -> F,
+    ) -> Result<Outcome<T>, Error>
+    where
+        F: Future<Output = Result<Decision<T>, Error>>,
+    {
         let act = Act { id: self.entropy.id(by.now), at: by.now, actor: by.actor.clone() };
         let mut unanswered: Vec<(Record, T)> = Vec::new();
         let mut last = None;
@@ -407,7 +416,7 @@ impl Registry {
                 let most = CAP.min(BASE * 2u32.pow(attempt.min(10)));
                 tokio::time::sleep(self.entropy.jitter(most)).await;
             }
-            let (transaction, value) = match decide(&act).await? {
+            let (transaction, value) = match decide(act.clone()).await? {
                 Decision::Commit(transaction, value) => (transaction, value),
                 // What is found done may be an earlier attempt of this call whose answer was lost.
                 Decision::Already(value) => {

@@ -1,5 +1,7 @@
 //! The registry's transitions, on the store in memory and on DynamoDB.
 
+mod conformance;
+mod dynamodb;
 mod properties;
 mod store;
 mod transitions;
