@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use pointers::{Direction, PointRequest, move_pointer, promote, release, skip_promotion};
+pub(crate) use versions::later;
 pub use versions::{Announcement, abandon, announce, begin_check, conclude, delete, lose, retire, seal};
 
 use crate::audit::{Action, Record};

@@ -8,7 +8,9 @@
 //! commit whose answer was lost is settled by reading its record back. What always holds is written down
 //! as functions in [`invariants`].
 //!
-//! It leaves to others: what a contract says, what is in a table, when a version is due for pruning.
+//! Which versions are due for pruning is planned in [`retention`] and left to others to carry out.
+//!
+//! It leaves to others: what a contract says, what is in a table.
 
 pub mod audit;
 pub mod dataset;
@@ -21,6 +23,7 @@ mod item;
 mod names;
 mod pointer;
 mod registry;
+pub mod retention;
 mod signal;
 mod state;
 mod store;

@@ -3,5 +3,6 @@
 mod conformance;
 mod dynamodb;
 mod properties;
+mod retention;
 mod store;
 mod transitions;

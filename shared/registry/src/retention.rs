@@ -1,0 +1,259 @@
+//! Which versions are due for pruning.
+//!
+//! [`plan`] looks at what the registry holds of a dataset at one time and says, for each version that has a
+//! table, that it is kept, and everything that keeps it, or that it is to be retired or its table to be
+//! deleted, and why. It never plans what a pointer names or named within the grace, what is among the
+//! newest valid versions, what a reader still serves, what waits for its check, or more at once than the
+//! policy allows. It decides nothing alone: the transitions ask again for what may have changed
+//! since, and a plan is carried out by whoever asked for it.
+
+mod show;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::decide::later;
+use crate::{
+    Dataset, DatasetName, Error, Heartbeat, Pointer, PointerName, Registry, Settings, State, TableName,
+    Version, VersionNumber,
+};
+
+/// How much is kept, for how long, and how much may go at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// How many of the newest valid versions stay.
+    pub keep_newest: u32,
+    /// For how long a version stays that a pointer has left.
+    pub grace: SignedDuration,
+    /// For how long a version stays that did not pass, so that somebody can look into its table.
+    pub keep_rejected: SignedDuration,
+    /// How many versions one plan may retire and delete together.
+    pub at_most: usize,
+}
+
+impl Policy {
+    /// What one plan may retire and delete together unless an operator allows more.
+    pub const AT_MOST: usize = 5;
+
+    /// The policy of a dataset.
+    pub fn new(settings: &Settings, keep_rejected: SignedDuration) -> Self {
+        Self {
+            keep_newest: settings.keep_newest,
+            grace: settings.grace(),
+            keep_rejected,
+            at_most: Self::AT_MOST,
+        }
+    }
+}
+
+/// What the registry holds of a dataset, as far as retention asks for it.
+#[derive(Debug, Clone)]
+pub struct Holdings {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// Its versions.
+    pub versions: Vec<Version>,
+    /// Its pointers.
+    pub pointers: Vec<Pointer>,
+    /// Its readers that gave a sign of life.
+    pub readers: Vec<Heartbeat>,
+}
+
+impl Holdings {
+    /// Reads what the registry holds now.
+    pub async fn read(registry: &Registry, dataset: &DatasetName, now: Timestamp) -> Result<Self, Error> {
+        let known = registry.dataset(dataset).await?;
+        let pointers = registry.pointers(dataset).await?;
+        let readers = registry.readers(dataset, now).await?;
+        // Read last: a pointer that has moved meanwhile shows in the versions that it left and came to.
+        let versions = registry.versions(dataset).await?;
+        Ok(Self { dataset: known, versions, pointers, readers })
+    }
+}
+
+/// Why a version is kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "why")]
+#[non_exhaustive]
+pub enum Keep {
+    /// A pointer names it.
+    Named {
+        /// The pointer.
+        by: PointerName,
+    },
+    /// A pointer named it a moment ago.
+    Left {
+        /// When the grace ends.
+        until: Timestamp,
+    },
+    /// It is among the newest valid versions.
+    Newest {
+        /// Its place among them, from 1 on.
+        place: u32,
+    },
+    /// Readers still serve it.
+    Served {
+        /// The readers.
+        by: Vec<String>,
+    },
+    /// It did not pass, and somebody may want to look into its table.
+    NotPassed {
+        /// When that time ends.
+        until: Timestamp,
+    },
+    /// It is loading or being checked.
+    Unfinished,
+    /// It is retiring, and readers may not have left it yet.
+    Waiting {
+        /// When its table may be deleted.
+        until: Timestamp,
+    },
+}
+
+/// A version that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its number.
+    pub version: VersionNumber,
+    /// Its table.
+    pub table: TableName,
+    /// Where it stands.
+    pub state: State,
+    /// Everything that keeps it.
+    pub because: Vec<Keep>,
+}
+
+/// What is to be done to a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Mark it, so that no pointer can come to it any more.
+    Retire,
+    /// Delete its table.
+    Delete,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What.
+    pub act: Act,
+    /// To which version.
+    pub version: VersionNumber,
+    /// Its table.
+    pub table: TableName,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is to be done to the versions of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// What would be done, the oldest version first.
+    pub steps: Vec<Step>,
+    /// What stays, the oldest first.
+    pub keep: Vec<Kept>,
+    /// How many steps a plan may have.
+    pub at_most: usize,
+}
+
+impl Plan {
+    /// Whether the plan has too many steps, so that none of them may be taken.
+    pub fn is_refused(&self) -> bool {
+        self.steps.len() > self.at_most
+    }
+
+    /// The steps to take: all of them, or none where the plan is refused.
+    pub fn allowed(&self) -> &[Step] {
+        if self.is_refused() { &[] } else { &self.steps }
+    }
+}
+
+/// Plans what goes and what stays at `now`.
+///
+/// Versions whose table is gone are in neither list. A policy that keeps none keeps one.
+pub fn plan(holdings: &Holdings, policy: &Policy, now: Timestamp) -> Plan {
+    let Holdings { dataset, versions, pointers, readers } = holdings;
+    let places = places(versions, policy.keep_newest.max(1));
+    let mut plan = Plan {
+        dataset: dataset.dataset.clone(),
+        steps: Vec::new(),
+        keep: Vec::new(),
+        at_most: policy.at_most,
+    };
+    let mut versions: Vec<_> = versions.iter().filter(|version| version.state.has_table()).collect();
+    versions.sort_by_key(|version| version.version);
+    for version in versions {
+        let mut because = used(version, pointers, readers, policy, now);
+        because.extend(places.get(&version.version).map(|place| Keep::Newest { place: *place }));
+        let step = match version.state {
+            State::Valid => {
+                Some((Act::Retire, format!("{} newer valid versions are kept", policy.keep_newest.max(1))))
+            }
+            State::Rejected | State::Abandoned => {
+                let until = later(version.entered_at, policy.keep_rejected);
+                because.extend((now < until).then_some(Keep::NotPassed { until }));
+                Some((Act::Retire, format!("{} since {}", version.state, version.entered_at)))
+            }
+            State::Retiring => {
+                let until = version.delete_after.unwrap_or_else(|| later(version.entered_at, policy.grace));
+                because.extend((now < until).then_some(Keep::Waiting { until }));
+                Some((Act::Delete, format!("retiring since {}", version.entered_at)))
+            }
+            _ => {
+                because.push(Keep::Unfinished);
+                None
+            }
+        };
+        match step {
+            Some((act, reason)) if because.is_empty() => {
+                plan.steps.push(Step { act, version: version.version, table: version.table.clone(), reason });
+            }
+            _ => plan.keep.push(Kept {
+                version: version.version,
+                table: version.table.clone(),
+                state: version.state,
+                because,
+            }),
+        }
+    }
+    plan
+}
+
+/// The places of the newest valid versions.
+fn places(versions: &[Version], keep: u32) -> BTreeMap<VersionNumber, u32> {
+    let mut valid: Vec<_> = versions.iter().filter(|version| version.state == State::Valid).collect();
+    valid.sort_by_key(|version| Reverse(version.version));
+    valid.into_iter().map(|version| version.version).zip(1..=keep).collect()
+}
+
+/// By whom a version is used, whatever state it is in.
+fn used(
+    version: &Version,
+    pointers: &[Pointer],
+    readers: &[Heartbeat],
+    policy: &Policy,
+    now: Timestamp,
+) -> Vec<Keep> {
+    let mut named = version.pointed_by.clone();
+    named.extend(pointers.iter().filter(|it| it.version == version.version).map(|it| it.pointer.clone()));
+    let mut because: Vec<_> = named.into_iter().map(|by| Keep::Named { by }).collect();
+    if because.is_empty()
+        && let Some(until) = version.last_pointed_at.map(|at| later(at, policy.grace))
+        && now < until
+    {
+        because.push(Keep::Left { until });
+    }
+    let mut serving: Vec<_> =
+        readers.iter().filter(|it| it.version == version.version).map(|it| it.reader.clone()).collect();
+    if !serving.is_empty() {
+        serving.sort();
+        because.push(Keep::Served { by: serving });
+    }
+    because
+}
