@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 /// The variables of a process, and what is wrong with those that were asked for.
 ///
-/// Every getter gives a value at once, a meaningless one for a bad variable; [`Environment::check`] then names
-/// all bad ones together, so that one look at the log is enough to mend a deployment.
+/// A bad variable gives nothing and is remembered; [`Environment::bad`] then names all bad ones together, so
+/// that one look at the log is enough to mend a deployment.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     variables: HashMap<String, String>,
@@ -35,34 +35,39 @@ impl Environment {
     }
 
     /// A variable that must be there; empty is not there.
-    pub fn text(&mut self, name: &str) -> String {
-        self.parsed(name, None, |text| Ok(text.to_owned()))
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        self.required(name, |text| Ok(text.to_owned()))
     }
 
-    /// A variable read by `parse`, whose error says what the variable takes; without `default` it must be there.
-    pub fn parsed<T: Default>(
+    /// A variable that must be there, read by `parse`, whose error says what it takes.
+    pub fn required<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let parsed = self.optional(name, parse)?;
+        if parsed.is_none() {
+            self.bad.push(format!("{name} is missing"));
+        }
+        parsed
+    }
+
+    /// A variable that need not be there, read by `parse`; `None` only for a bad one.
+    pub fn optional<T>(
         &mut self,
         name: &str,
-        default: Option<T>,
         parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> T {
+    ) -> Option<Option<T>> {
         let value = self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
-        let parsed = match (value, default) {
-            (Some(value), _) => {
-                parse(value).map_err(|takes| format!("{name} is {value:?}, it takes {takes}"))
+        let Some(value) = value else { return Some(None) };
+        match parse(value) {
+            Ok(parsed) => Some(Some(parsed)),
+            Err(takes) => {
+                self.bad.push(format!("{name} is {value:?}, it takes {takes}"));
+                None
             }
-            (None, Some(default)) => Ok(default),
-            (None, None) => Err(format!("{name} is missing")),
-        };
-        parsed.unwrap_or_else(|bad| {
-            self.bad.push(bad);
-            T::default()
-        })
+        }
     }
 
-    /// Fails if any variable that was asked for is bad.
-    pub fn check(self) -> Result<(), BadEnvironment> {
-        if self.bad.is_empty() { Ok(()) } else { Err(BadEnvironment { bad: self.bad }) }
+    /// What is wrong with the variables that were asked for.
+    pub fn bad(self) -> BadEnvironment {
+        BadEnvironment { bad: self.bad }
     }
 }
 
@@ -77,22 +82,23 @@ mod tests {
     #[test]
     fn every_bad_variable_is_named_together() {
         let mut environment = Environment::of([("HOURS", "many"), ("EMPTY", " ")]);
-        environment.text("TABLE");
-        environment.text("EMPTY");
-        environment.parsed("HOURS", Some(24), hours);
+        assert_eq!(environment.text("TABLE"), None);
+        assert_eq!(environment.text("EMPTY"), None);
+        assert_eq!(environment.optional("HOURS", hours), None);
         assert_eq!(
-            environment.check().unwrap_err().to_string(),
+            environment.bad().to_string(),
             "read the environment: TABLE is missing; EMPTY is missing; \
              HOURS is \"many\", it takes a whole number of hours"
         );
     }
 
     #[test]
-    fn what_is_not_set_has_its_default() {
+    fn what_is_good_is_given_and_what_may_be_left_out_is_not_missed() {
         let mut environment = Environment::of([("TABLE", "septet"), ("DAYS", "2")]);
-        assert_eq!(environment.text("TABLE"), "septet");
-        assert_eq!(environment.parsed("HOURS", Some(24), hours), 24);
-        assert_eq!(environment.parsed("DAYS", None, hours), 2);
-        environment.check().unwrap();
+        assert_eq!(environment.text("TABLE").as_deref(), Some("septet"));
+        assert_eq!(environment.required("DAYS", hours), Some(2));
+        assert_eq!(environment.optional("DAYS", hours), Some(Some(2)));
+        assert_eq!(environment.optional("HOURS", hours), Some(None));
+        assert!(environment.bad().bad.is_empty());
     }
 }
