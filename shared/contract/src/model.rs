@@ -333,21 +333,29 @@ impl LogicalType {
         Self::ALL.iter().copied().find(|logical| logical.as_str() == text)
     }
 
-    /// The physical types that can hold it, the usual one first.
-    ///
-    /// A timestamp as `N` is seconds since 1970 (as DynamoDB's own TTL has it), a string as `B` is binary content.
+    /// The physical types of values whose property does not write `physicalType`, the usual one first.
     pub fn physical_types(self) -> &'static [PhysicalType] {
         use PhysicalType as P;
         match self {
-            Self::String => &[P::S, P::B],
+            Self::String | Self::Date | Self::Time | Self::Timestamp => &[P::S],
             Self::Integer | Self::Number => &[P::N],
             Self::Boolean => &[P::Bool],
-            Self::Date | Self::Time => &[P::S],
-            Self::Timestamp => &[P::S, P::N],
             Self::Object | Self::Map => &[P::M],
             Self::Array => &[P::L, P::StringSet, P::NumberSet, P::BinarySet],
             Self::Vector => &[P::L],
         }
+    }
+
+    /// Tells whether a property of this type may write that `physicalType`.
+    ///
+    /// Besides [`physical_types`](Self::physical_types), a string may be `B` (binary content) and a timestamp
+    /// `N` (seconds since 1970, as DynamoDB's own expiry has it).
+    pub fn may_be(self, physical: PhysicalType) -> bool {
+        self.physical_types().contains(&physical)
+            || matches!(
+                (self, physical),
+                (Self::String, PhysicalType::B) | (Self::Timestamp, PhysicalType::N)
+            )
     }
 }
 
@@ -416,6 +424,15 @@ pub enum Bound {
     Number(Number),
     /// Of a date, time or timestamp.
     Moment(Moment),
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Moment(moment) => moment.fmt(f),
+        }
+    }
 }
 
 /// What form a value must have.

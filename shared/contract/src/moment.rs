@@ -63,7 +63,7 @@ impl fmt::Display for Moment {
 /// Known are numbers of fixed or free width (`y`, `u`, `M`, `d`, `H`, `h`, `m`, `s`, `S`), `a`, English month
 /// and day names (`MMM`, `MMMM`, `EEE`, `EEEE`), offsets (`X`, `x`, `Z`), quoted text and signs. A pattern with
 /// any other letter is refused, so that none is ever ignored. Equal if the sources are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MomentFormat {
     source: String,
     tokens: Vec<Token>,
@@ -192,6 +192,12 @@ impl MomentFormat {
             rest = parts.take(token, rest)?;
         }
         if rest.is_empty() { parts.moment(self) } else { None }
+    }
+}
+
+impl fmt::Debug for MomentFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.source, f)
     }
 }
 

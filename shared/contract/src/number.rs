@@ -14,7 +14,7 @@ const MAX_MAGNITUDE: i64 = 125;
 ///
 /// That is the range of DynamoDB's type `N`, so an attribute and a bound of a contract compare without rounding.
 /// `1`, `1.0` and `1e0` are one number: they are equal, hash alike and print as `1`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Number {
     negative: bool,
     mantissa: u128,
@@ -218,6 +218,12 @@ fn parse_exponent(bytes: &[u8]) -> Result<i64, NumberError> {
         .iter()
         .fold(0_i64, |size, digit| size.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
     Ok(if negative { -size } else { size })
+}
+
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl FromStr for Number {

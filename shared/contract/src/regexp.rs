@@ -10,7 +10,7 @@ use regex::{Regex, RegexBuilder};
 /// `\d`, `\w` and `\b` know only ASCII; `[` within a class is a plain character. They are translated for the
 /// `regex` crate, which matches in linear time and therefore has neither look-around nor back-references.
 /// Two are equal if their sources are.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Regexp {
     source: String,
     compiled: Regex,
@@ -56,6 +56,12 @@ impl PartialEq for Regexp {
 }
 
 impl Eq for Regexp {}
+
+impl fmt::Debug for Regexp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}/", self.source)
+    }
+}
 
 impl fmt::Display for Regexp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -193,6 +193,34 @@ impl Condition {
         self.holds_by(|operand| Number::compare_percent(part, whole, operand))
     }
 
+    /// The operator as documents write it.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Is(_) => "mustBe",
+            Self::IsNot(_) => "mustNotBe",
+            Self::GreaterThan(_) => "mustBeGreaterThan",
+            Self::GreaterOrEqual(_) => "mustBeGreaterOrEqualTo",
+            Self::LessThan(_) => "mustBeLessThan",
+            Self::LessOrEqual(_) => "mustBeLessOrEqualTo",
+            Self::Between(..) => "mustBeBetween",
+            Self::NotBetween(..) => "mustNotBeBetween",
+        }
+    }
+
+    /// The operand, or both ends of a range.
+    pub fn operands(&self) -> impl Iterator<Item = Number> + use<> {
+        let (first, second) = match *self {
+            Self::Between(low, high) | Self::NotBetween(low, high) => (low, Some(high)),
+            Self::Is(n)
+            | Self::IsNot(n)
+            | Self::GreaterThan(n)
+            | Self::GreaterOrEqual(n)
+            | Self::LessThan(n)
+            | Self::LessOrEqual(n) => (n, None),
+        };
+        std::iter::once(first).chain(second)
+    }
+
     fn holds_by(&self, compare: impl Fn(&Number) -> std::cmp::Ordering) -> bool {
         match self {
             Self::Is(n) => compare(n).is_eq(),
