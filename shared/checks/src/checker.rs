@@ -1,0 +1,340 @@
+//! Checks items one by one.
+
+use septet_contract::{Contract, Number, Object, read_iso};
+use sha2::{Digest, Sha256};
+
+use crate::constraint::Seen;
+use crate::digest::{Encoder, Sum, leading};
+use crate::distinct::Distinct;
+use crate::plan::{KeyPart, Plan, ROOT};
+use crate::profile::{Counts, Profile, Sample, Scratch, Tally};
+use crate::size;
+use crate::value::{Item, Value};
+use crate::view::{View, shortened};
+
+/// Most bytes of an unknown attribute's name that are kept.
+const LONGEST_NAME: usize = 255;
+
+/// A contract compiled for checking.
+#[derive(Debug)]
+pub struct Checker {
+    pub(crate) plan: Plan,
+    pub(crate) shape: String,
+}
+
+impl Checker {
+    /// Compiles a contract.
+    pub fn new(contract: &Contract) -> Self {
+        Self::of(contract.object())
+    }
+
+    pub(crate) fn of(object: &Object) -> Self {
+        let shape = leading(&Sha256::digest(format!("{object:?}")).into());
+        Self { plan: Plan::new(object), shape: format!("{shape:032x}") }
+    }
+
+    /// Says how the key of a table differs from the contract's; empty if it does not.
+    ///
+    /// Each part is the attribute's name and its type as DynamoDB writes it: `S`, `N` or `B`.
+    pub fn key_problems(&self, partition: (&str, &str), sort: Option<(&str, &str)>) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut compare = |what: &str, expected: Option<&KeyPart>, seen: Option<(&str, &str)>| {
+            let shown = |part: Option<(&str, &str)>| match part {
+                Some((name, physical)) => format!("{name} ({physical})"),
+                None => "none".to_owned(),
+            };
+            let expected = expected.map(|part| (part.attribute.as_str(), part.physical.as_str()));
+            if expected != seen {
+                problems.push(format!("{what}: {} expected, {} seen", shown(expected), shown(seen)));
+            }
+        };
+        compare("partition key", Some(&self.plan.partition), Some(partition));
+        compare("sort key", self.plan.sort.as_ref(), sort);
+        problems
+    }
+
+    /// The profile of no items.
+    pub fn profile(&self) -> Profile {
+        let most = self.plan.most_distinct();
+        Profile {
+            shape: self.shape.clone(),
+            mixed: false,
+            items: 0,
+            bytes: 0,
+            digest: Sum::default(),
+            nodes: vec![Counts::default(); self.plan.nodes.len()],
+            checks: vec![Tally::default(); self.plan.checks.len()],
+            distinct: vec![Distinct::new(most); self.plan.distinct.len()],
+            scratch: Scratch::default(),
+        }
+    }
+
+    pub(crate) fn knows(&self, profile: &Profile) -> bool {
+        !profile.mixed
+            && profile.shape == self.shape
+            && profile.nodes.len() == self.plan.nodes.len()
+            && profile.checks.len() == self.plan.checks.len()
+            && profile.distinct.len() == self.plan.distinct.len()
+    }
+
+    /// Takes an item into a profile that this checker made.
+    ///
+    /// A profile of another contract becomes one that is judged as `errored`.
+    pub fn observe(&self, profile: &mut Profile, item: &Item) {
+        let mut encoder = std::mem::take(&mut profile.scratch.encoder);
+        encoder.clear();
+        encoder.item(item);
+        profile.digest.add(Sum::from(encoder.hash()));
+        profile.items = profile.items.saturating_add(1);
+        profile.bytes = profile.bytes.saturating_add(size::of_item(item));
+        if self.knows(profile) {
+            let mut walk = Walk { plan: &self.plan, profile, encoder: &mut encoder, item, rank: None };
+            walk.members(ROOT, item, &Place::Item);
+            walk.combinations();
+        } else {
+            profile.mix();
+        }
+        profile.scratch.encoder = encoder;
+    }
+}
+
+/// Where a value lies in its item.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Item,
+    Member(&'a Place<'a>, &'a str),
+    Element(&'a Place<'a>, usize),
+    Key(&'a Place<'a>, &'a str),
+}
+
+impl Place<'_> {
+    fn shown(&self) -> String {
+        match self {
+            Self::Item => String::new(),
+            Self::Member(Place::Item, name) => shortened(name),
+            Self::Member(around, name) => format!("{}.{}", around.shown(), shortened(name)),
+            Self::Element(around, index) => format!("{}[{index}]", around.shown()),
+            Self::Key(around, name) => format!("{}{{{}}}", around.shown(), shortened(name)),
+        }
+    }
+}
+
+/// One item on its way into a profile.
+struct Walk<'a> {
+    plan: &'a Plan,
+    profile: &'a mut Profile,
+    encoder: &'a mut Encoder,
+    item: &'a Item,
+    /// By which examples of this item are chosen, once one was asked for.
+    rank: Option<u64>,
+}
+
+impl Walk<'_> {
+    fn members(&mut self, node: usize, members: &Item, place: &Place<'_>) {
+        let plan = self.plan;
+        let mut known = 0;
+        for (name, member) in &plan.nodes[node].members {
+            let value = members.get(name);
+            known += usize::from(value.is_some());
+            let place = Place::Member(place, name);
+            match value {
+                Some(value) => self.value(*member, View::from(value), &place),
+                None => self.absent(*member, &place),
+            }
+        }
+        if let Some(closed) = plan.nodes[node].closed
+            && known < members.len()
+        {
+            for (name, value) in members {
+                if plan.nodes[node].member(name).is_none() {
+                    self.unknown(closed, name, value, place);
+                }
+            }
+        }
+    }
+
+    fn absent(&mut self, node: usize, place: &Place<'_>) {
+        let counts = &mut self.profile.nodes[node];
+        counts.absent = counts.absent.saturating_add(1);
+        if let Some(required) = self.plan.nodes[node].required {
+            self.fail(required, place, None);
+        }
+    }
+
+    fn value(&mut self, node: usize, view: View<'_>, place: &Place<'_>) {
+        let plan = self.plan;
+        let compiled = &plan.nodes[node];
+        let count = &mut self.profile.nodes[node].types[view.physical() as usize];
+        *count = count.saturating_add(1);
+        if matches!(view, View::Null) {
+            if let Some(required) = compiled.required {
+                self.fail(required, place, Some(view));
+            }
+            return;
+        }
+        let seen = Seen {
+            view,
+            number: match view {
+                View::N(text) => Number::parse(text).ok(),
+                _ => None,
+            },
+            moment: match (view, &compiled.moment) {
+                (View::S(text), Some(reader)) => match &reader.format {
+                    Some(format) => format.read(text),
+                    None => read_iso(text),
+                },
+                _ => None,
+            },
+        };
+        // One wrong type is one reason: what it breaks beside that is not counted.
+        let wrong = compiled.types.iter().find(|check| !plan.checks[**check].test.holds(&seen, self.encoder));
+        if let Some(check) = wrong {
+            self.fail(*check, place, Some(view));
+        }
+        let mut valid = wrong.is_none();
+        if valid {
+            valid = self.hold(&compiled.values, &seen, place);
+            self.below(node, view, place);
+        }
+        for check in &compiled.metrics {
+            if plan.checks[*check].test.holds(&seen, self.encoder) {
+                self.fail(*check, place, Some(view));
+            }
+        }
+        if let Some(invalid) = compiled.invalid.filter(|_| !valid) {
+            self.fail(invalid, place, Some(view));
+        }
+        for slot in &compiled.distinct {
+            self.encoder.clear();
+            self.encoder.value(view);
+            self.profile.distinct[*slot].insert(self.encoder.short_hash());
+        }
+    }
+
+    /// Tells whether all checks hold, and counts those that do not.
+    fn hold(&mut self, checks: &[usize], seen: &Seen<'_>, place: &Place<'_>) -> bool {
+        let mut all = true;
+        for check in checks {
+            if !self.plan.checks[*check].test.holds(seen, self.encoder) {
+                all = false;
+                self.fail(*check, place, Some(seen.view));
+            }
+        }
+        all
+    }
+
+    fn below(&mut self, node: usize, view: View<'_>, place: &Place<'_>) {
+        let compiled = &self.plan.nodes[node];
+        match (view, compiled.items) {
+            (View::M(members), _) => {
+                self.members(node, members, place);
+                if let Some((keys, values)) = compiled.map {
+                    for (name, value) in members {
+                        self.value(keys, View::S(name), &Place::Key(place, name));
+                        self.value(values, View::from(value), &Place::Member(place, name));
+                    }
+                }
+            }
+            (View::L(elements), Some(items)) => {
+                for (index, element) in elements.iter().enumerate() {
+                    self.value(items, View::from(element), &Place::Element(place, index));
+                }
+            }
+            // The elements of a set have no order, so none has a number.
+            (View::SS(elements), Some(items)) => {
+                elements.iter().for_each(|element| self.value(items, View::S(element), place));
+            }
+            (View::NS(elements), Some(items)) => {
+                elements.iter().for_each(|element| self.value(items, View::N(element), place));
+            }
+            (View::BS(elements), Some(items)) => {
+                elements.iter().for_each(|element| self.value(items, View::B(element), place));
+            }
+            _ => {}
+        }
+    }
+
+    /// Values of several attributes taken together; a null among them makes them no value.
+    fn combinations(&mut self) {
+        for (slot, attributes) in self.plan.distinct.iter().enumerate() {
+            if attributes.is_empty() {
+                continue;
+            }
+            self.encoder.clear();
+            let complete = attributes.iter().all(|attribute| match self.item.get(attribute) {
+                None | Some(Value::Null) => false,
+                Some(value) => {
+                    self.encoder.value(View::from(value));
+                    true
+                }
+            });
+            if complete {
+                self.profile.distinct[slot].insert(self.encoder.short_hash());
+            }
+        }
+    }
+
+    fn unknown(&mut self, closed: usize, name: &str, value: &Value, place: &Place<'_>) {
+        let number = self.profile.items;
+        let rank = self.rank();
+        let place = Place::Member(place, name);
+        let name = beginning(name);
+        let tally = &mut self.profile.checks[closed];
+        tally.count(number);
+        let named = tally.named(name, || (leading(&Sha256::digest(name).into()) >> 64) as u64);
+        if let Some(tally) = named {
+            tally.count(number);
+            if tally.wants(rank) {
+                tally.keep(sample(self.plan, self.item, rank, &place, Some(View::from(value))));
+            }
+        }
+    }
+
+    fn fail(&mut self, check: usize, place: &Place<'_>, view: Option<View<'_>>) {
+        let rank = self.rank();
+        let number = self.profile.items;
+        let tally = &mut self.profile.checks[check];
+        tally.count(number);
+        if tally.wants(rank) {
+            tally.keep(sample(self.plan, self.item, rank, place, view));
+        }
+    }
+
+    /// The rank of this item among examples: from its key, so that it is the same in every profile.
+    fn rank(&mut self) -> u64 {
+        if let Some(rank) = self.rank {
+            return rank;
+        }
+        let mut encoder = Encoder::default();
+        for part in std::iter::once(&self.plan.partition).chain(&self.plan.sort) {
+            if let Some(value) = self.item.get(&part.attribute) {
+                encoder.value(View::from(value));
+            }
+        }
+        let rank = (encoder.short_hash() >> 64) as u64;
+        self.rank = Some(rank);
+        rank
+    }
+}
+
+/// What is kept of a name: those that begin alike beyond all sense are taken together.
+fn beginning(name: &str) -> &str {
+    &name[..name.floor_char_boundary(LONGEST_NAME)]
+}
+
+fn sample(plan: &Plan, item: &Item, rank: u64, place: &Place<'_>, view: Option<View<'_>>) -> Sample {
+    let parts: Vec<_> = std::iter::once(&plan.partition)
+        .chain(&plan.sort)
+        .map(|part| {
+            let value = item.get(&part.attribute);
+            let value = value.map_or_else(|| "absent".to_owned(), |value| View::from(value).shown());
+            format!("{} {value}", part.attribute)
+        })
+        .collect();
+    Sample {
+        rank,
+        key: parts.join(", "),
+        at: place.shown(),
+        value: view.map_or_else(|| "absent".to_owned(), View::shown),
+    }
+}

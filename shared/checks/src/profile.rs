@@ -1,0 +1,238 @@
+//! What is known of a table after its items were seen once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{Encoder, Sum};
+use crate::distinct::Distinct;
+use crate::report::Example;
+
+/// Most examples that a check keeps.
+pub(crate) const MOST_EXAMPLES: usize = 3;
+
+/// Most names of attributes without a contract that each place keeps.
+pub(crate) const MOST_NAMES: usize = 16;
+
+/// Counts over the items of a table, or of any part of it.
+///
+/// Made by [`Checker::profile`](crate::Checker::profile) and filled by
+/// [`Checker::observe`](crate::Checker::observe). Merging is commutative and associative, and an empty profile
+/// changes nothing: whatever the order of the items and however they are split, the merged profile is the same
+/// to the byte when serialised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Tells profiles of other contracts apart.
+    pub(crate) shape: String,
+    /// Whether profiles of different contracts were merged; such a profile is never judged.
+    pub(crate) mixed: bool,
+    pub(crate) items: u64,
+    pub(crate) bytes: u64,
+    pub(crate) digest: Sum,
+    pub(crate) nodes: Vec<Counts>,
+    pub(crate) checks: Vec<Tally>,
+    pub(crate) distinct: Vec<Distinct>,
+    #[serde(skip)]
+    pub(crate) scratch: Scratch,
+}
+
+/// Values seen at one place of the contract.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    /// Times that there was no value.
+    pub(crate) absent: u64,
+    /// Values by type, in the order of [`PhysicalType::ALL`](septet_contract::PhysicalType::ALL).
+    pub(crate) types: [u64; 10],
+}
+
+/// Values that fail one check.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) values: u64,
+    pub(crate) items: u64,
+    /// Those of the least rank, sorted, at most one for each item.
+    pub(crate) examples: Vec<Sample>,
+    /// For a check of closed content: the names, sorted, those of the least rank.
+    pub(crate) names: Vec<Named>,
+    /// The last item that failed, by its number in this profile, so that each counts once.
+    #[serde(skip)]
+    last: Last,
+}
+
+/// An example with the rank by which it was chosen.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Sample {
+    pub(crate) rank: u64,
+    pub(crate) key: String,
+    pub(crate) at: String,
+    pub(crate) value: String,
+}
+
+/// The values of one name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Named {
+    pub(crate) rank: u64,
+    pub(crate) name: String,
+    pub(crate) tally: Tally,
+}
+
+/// A number that is no part of what a profile is.
+#[derive(Debug, Default, Clone, Copy)]
+struct Last(u64);
+
+impl PartialEq for Last {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Last {}
+
+/// Buffers kept from item to item; no part of what a profile is.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Scratch {
+    pub(crate) encoder: Encoder,
+}
+
+impl PartialEq for Scratch {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Scratch {}
+
+impl Profile {
+    /// Items seen.
+    pub fn items(&self) -> u64 {
+        self.items
+    }
+
+    /// Their size in bytes by DynamoDB's rule: names and values, without the 100 bytes that storage is billed
+    /// for on top of each item.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The digest of their content: 64 hexadecimal digits that no order and no split changes.
+    ///
+    /// The digest is the sum, modulo 2^256, of the SHA-256 of every item's encoding; see the documentation of
+    /// the crate for the encoding.
+    pub fn digest(&self) -> String {
+        self.digest.hex()
+    }
+
+    /// Takes in what another profile saw.
+    ///
+    /// Profiles of different contracts cannot be merged; the result is judged as `errored`.
+    pub fn merge(&mut self, other: Self) {
+        self.items = self.items.saturating_add(other.items);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.digest.add(other.digest);
+        if self.mixed || other.mixed || !self.is_like(&other) {
+            self.mix();
+            return;
+        }
+        for (counts, more) in self.nodes.iter_mut().zip(other.nodes) {
+            counts.merge(&more);
+        }
+        for (tally, more) in self.checks.iter_mut().zip(other.checks) {
+            tally.merge(more);
+        }
+        for (distinct, more) in self.distinct.iter_mut().zip(other.distinct) {
+            distinct.merge(more);
+        }
+    }
+
+    /// Leaves what does not depend on the contract, so that the order of merging still does not matter.
+    pub(crate) fn mix(&mut self) {
+        self.mixed = true;
+        self.shape.clear();
+        self.nodes.clear();
+        self.checks.clear();
+        self.distinct.clear();
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.shape == other.shape
+            && self.nodes.len() == other.nodes.len()
+            && self.checks.len() == other.checks.len()
+            && self.distinct.len() == other.distinct.len()
+    }
+}
+
+impl Counts {
+    /// Values, nulls included, and absences.
+    pub(crate) fn places(&self) -> u64 {
+        self.types.iter().fold(self.absent, |sum, count| sum.saturating_add(*count))
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.absent = self.absent.saturating_add(other.absent);
+        for (count, more) in self.types.iter_mut().zip(other.types) {
+            *count = count.saturating_add(more);
+        }
+    }
+}
+
+impl Tally {
+    /// Counts a value of the item with this number, which no former item had.
+    pub(crate) fn count(&mut self, item: u64) {
+        self.values = self.values.saturating_add(1);
+        if self.last.0 != item {
+            self.last.0 = item;
+            self.items = self.items.saturating_add(1);
+        }
+    }
+
+    /// Tells whether an example of this rank would be kept.
+    pub(crate) fn wants(&self, rank: u64) -> bool {
+        self.examples.len() < MOST_EXAMPLES || self.examples.last().is_some_and(|last| rank <= last.rank)
+    }
+
+    /// Keeps an example if its rank is among the least; of one item, the least of its values.
+    pub(crate) fn keep(&mut self, sample: Sample) {
+        let same = |other: &Sample| other.rank == sample.rank && other.key == sample.key;
+        if let Some(known) = self.examples.iter_mut().find(|other| same(other)) {
+            if sample < *known {
+                *known = sample;
+            }
+            return;
+        }
+        let at = self.examples.partition_point(|other| *other < sample);
+        self.examples.insert(at, sample);
+        self.examples.truncate(MOST_EXAMPLES);
+    }
+
+    /// The tally of a name, unless there are names enough of a lesser rank.
+    pub(crate) fn named(&mut self, name: &str, rank: impl FnOnce() -> u64) -> Option<&mut Self> {
+        if let Some(at) = self.names.iter().position(|known| known.name == name) {
+            return Some(&mut self.names[at].tally);
+        }
+        let rank = rank();
+        let at = self.names.partition_point(|known| (known.rank, known.name.as_str()) < (rank, name));
+        if at >= MOST_NAMES {
+            return None;
+        }
+        self.names.insert(at, Named { rank, name: name.to_owned(), tally: Self::default() });
+        self.names.truncate(MOST_NAMES);
+        Some(&mut self.names[at].tally)
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.values = self.values.saturating_add(other.values);
+        self.items = self.items.saturating_add(other.items);
+        for sample in other.examples {
+            self.keep(sample);
+        }
+        for named in other.names {
+            if let Some(known) = self.named(&named.name, || named.rank) {
+                known.merge(named.tally);
+            }
+        }
+    }
+}
+
+impl From<&Sample> for Example {
+    fn from(sample: &Sample) -> Self {
+        Self { key: sample.key.clone(), at: sample.at.clone(), value: sample.value.clone() }
+    }
+}
