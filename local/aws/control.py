@@ -3,6 +3,7 @@
 - ``GET`` and ``PUT /_septet/settings``: the runtime settings; a ``PUT`` names only what changes.
 - ``GET``, ``POST`` and ``DELETE /_septet/faults``: list with what fired, add one, forget all (and the calls).
 - ``GET /_septet/calls?function=NAME``: the calls made since then.
+- ``GET /_septet/behaviours``: the names of the behaviours there are.
 - ``POST /_septet/schedules/NAME``: fires a schedule now, as its own time would.
 """
 
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs
 from ministack import app
 from ministack.services import scheduler
 
-from aws import faults, settings
+from aws import behaviours, faults, settings
 from aws.patching import around
 
 PREFIX = "/_septet/"
@@ -36,7 +37,7 @@ def install() -> None:
 
 
 def _answer(plane: faults.Faults, scope: dict, data) -> tuple[int, object]:
-    method, (resource, _, name) = scope["method"], scope["path"][len(PREFIX):].partition("/")
+    method, (resource, _, name) = scope["method"], scope["path"][len(PREFIX) :].partition("/")
     query = parse_qs(scope["query_string"].decode())
     match method, resource:
         case "GET", "settings":
@@ -51,6 +52,8 @@ def _answer(plane: faults.Faults, scope: dict, data) -> tuple[int, object]:
         case "DELETE", "faults":
             plane.clear()
             return 200, []
+        case "GET", "behaviours":
+            return 200, list(behaviours.registry())
         case "GET", "calls":
             return 200, plane.calls(query.get("function", [None])[0])
         case "POST", "schedules":

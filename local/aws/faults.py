@@ -8,7 +8,6 @@ often it fired and for whom, so that a test can prove that it did.
 import asyncio
 import dataclasses
 import itertools
-import json
 import os
 import secrets
 import signal
@@ -25,7 +24,7 @@ from aws.patching import around
 CALLS_KEPT = 20_000
 MESSAGES = {
     "AccessDeniedException": "User is not authorized to perform this action (asked for by a test)",
-    "ProvisionedThroughputExceededException": "The level of configured provisioned throughput for the table was exceeded.",
+    "ProvisionedThroughputExceededException": "The level of provisioned throughput of the table was exceeded.",
     "ThrottlingException": "Rate exceeded",
 }
 

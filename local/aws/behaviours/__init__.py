@@ -5,7 +5,16 @@ from collections.abc import Callable, Collection
 
 def registry() -> dict[str, Callable[[], None]]:
     """Every behaviour, in the order of installation: a later one sees what an earlier one answers."""
-    from aws.behaviours import authorization, cloudtrail, deliveries, functions, metrics, queues, stacks, tables
+    from aws.behaviours import (
+        authorization,
+        cloudtrail,
+        deliveries,
+        functions,
+        metrics,
+        queues,
+        stacks,
+        tables,
+    )
 
     modules = (tables, authorization, stacks, functions, deliveries, queues, metrics, cloudtrail)
     return {behaviour.__name__: behaviour for module in modules for behaviour in module.BEHAVIOURS}

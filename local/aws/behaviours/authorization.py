@@ -8,8 +8,17 @@ from ministack.services import dynamodb, iam
 
 from aws.patching import around
 
-PARTIQL_CALLS = {"ExecuteStatement": "Statement", "BatchExecuteStatement": "Statements", "ExecuteTransaction": "TransactStatements"}
-PARTIQL_ACTIONS = {"INSERT": "PartiQLInsert", "UPDATE": "PartiQLUpdate", "DELETE": "PartiQLDelete", "SELECT": "PartiQLSelect"}
+PARTIQL_CALLS = {
+    "ExecuteStatement": "Statement",
+    "BatchExecuteStatement": "Statements",
+    "ExecuteTransaction": "TransactStatements",
+}
+PARTIQL_ACTIONS = {
+    "INSERT": "PartiQLInsert",
+    "UPDATE": "PartiQLUpdate",
+    "DELETE": "PartiQLDelete",
+    "SELECT": "PartiQLSelect",
+}
 PARTIQL_TABLE = re.compile(
     r"""^\s*(?:(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+|SELECT\b.*?\bFROM\s+)"?([A-Za-z0-9_.\-]+)"?""",
     re.IGNORECASE | re.DOTALL,
@@ -150,6 +159,51 @@ def principal_arn() -> None:
         return value
 
 
+def leading_keys() -> None:
+    """``dynamodb:LeadingKeys`` holds the partition keys that a request names."""
+
+    @around(iam_actions, "dynamodb_service_context")
+    def dynamodb_service_context(original, body):
+        context = original(body)
+        keys = _leading_keys(_json_object(body))
+        return {**context, "dynamodb:LeadingKeys": keys} if keys else context
+
+
+def _leading_keys(data: dict) -> list[str]:
+    table, items = data.get("TableName"), [data[member] for member in ("Key", "Item") if member in data]
+    found = [_partition_key(table, item) for item in items]
+    condition = data.get("KeyConditionExpression")
+    if condition:
+        found.append(_partition_key_of_condition(data, table, condition))
+    for name, request in (data.get("RequestItems") or {}).items():
+        if isinstance(request, dict):
+            found += [_partition_key(name, key) for key in request.get("Keys", ())]
+        else:
+            writes = [list(write.values())[0] for write in request]
+            found += [_partition_key(name, write.get("Item") or write.get("Key")) for write in writes]
+    for entry in data.get("TransactItems") or ():
+        for operation in entry.values():
+            item = operation.get("Item") or operation.get("Key")
+            found.append(_partition_key(operation.get("TableName"), item))
+    return [key for key in found if key is not None]
+
+
+def _partition_key(table: str | None, item) -> str | None:
+    name = (dynamodb._tables.get(dynamodb._normalize_table_name(table)) or {}).get("pk_name")
+    value = item.get(name) if isinstance(item, dict) else None
+    return str(next(iter(value.values()))) if isinstance(value, dict) and value else None
+
+
+def _partition_key_of_condition(data: dict, table: str | None, condition: str) -> str | None:
+    """The value that the key condition compares the partition key with."""
+    values, names = data.get("ExpressionAttributeValues") or {}, data.get("ExpressionAttributeNames") or {}
+    for left, right in re.findall(r"([#\w.-]+)\s*=\s*(:\w+)", condition):
+        key = _partition_key(table, {names.get(left, left): values.get(right)})
+        if key is not None:
+            return key
+    return None
+
+
 def role_arn_of(session_arn: str) -> str:
     """The ARN of the role behind ``arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION``, with the role's path."""
     account, name = session_arn.split(":")[4], session_arn.split("/")[1]
@@ -165,4 +219,4 @@ def _json_object(body: bytes) -> dict:
     return data if isinstance(data, dict) else {}
 
 
-BEHAVIOURS = (resource_policies, dynamodb_resources, partiql_actions, principal_arn)
+BEHAVIOURS = (resource_policies, dynamodb_resources, partiql_actions, principal_arn, leading_keys)

@@ -1,4 +1,7 @@
-"""What EventBridge, Scheduler and Lambda deliver on their own: whether they may, and what becomes of a failure."""
+"""What EventBridge, Scheduler and Lambda deliver on their own: whether they may, and what becomes of a failure.
+
+Leaves out Lambda's permission to read streams and the policies of SNS topics.
+"""
 
 import hashlib
 import json
@@ -134,8 +137,9 @@ def delivery_permissions() -> None:
     def emit_lambda_logs(original, function, *args, **kwargs):
         config = function.get("config") or function
         group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
-        arn = f"arn:aws:logs:{responses.get_region()}:{responses.get_account_id()}:log-group:{group}:*"
-        if all(role_allows(config["Role"], action, arn) for action in ("logs:CreateLogStream", "logs:PutLogEvents")):
+        stream = f"arn:aws:logs:{responses.get_region()}:{responses.get_account_id()}:log-group:{group}:log-stream:new"
+        needed = ("logs:CreateLogStream", "logs:PutLogEvents")
+        if all(role_allows(config["Role"], action, stream) for action in needed):
             return original(function, *args, **kwargs)
 
 
@@ -146,9 +150,9 @@ def _may_deliver(target: dict, rule: dict) -> bool:
     if action is None:
         return True
     if rule["Arn"].split(":")[2] == "scheduler":
-        return _trusts(role, SCHEDULER) and role_allows(role, action, arn)
+        return trusts(role, SCHEDULER) and role_allows(role, action, arn)
     if role:
-        return _trusts(role, EVENTS) and role_allows(role, action, arn)
+        return trusts(role, EVENTS) and role_allows(role, action, arn)
     if action == "sqs:SendMessage":
         return sqs.queue_policy_allows(arn, EVENTS, rule["Arn"], responses.get_account_id())
     return _function_policy_allows(arn, rule["Arn"])
@@ -173,16 +177,17 @@ def role_allows(role_arn: str, action: str, resource: str) -> bool:
     return iam_evaluator.evaluate(_context(role_arn, action, resource, {}), policies).decision == "Allow"
 
 
-def _trusts(role_arn: str, service: str) -> bool:
+def trusts(role_arn: str, service: str) -> bool:
+    """Whether a service may assume a role, as its trust policy says."""
     name = role_arn.rpartition("/")[2]
     role = iam._roles.get_scoped(responses.get_account_id(), None, name) or {}
     document = role.get("AssumeRolePolicyDocument") or "{}"
     statements = (json.loads(document) if isinstance(document, str) else document).get("Statement") or []
+    context = _context("*", "sts:AssumeRole", role_arn, {})
     for statement in [statements] if isinstance(statements, dict) else statements:
-        principal = statement.get("Principal") or {}
-        services = principal.get("Service") or [] if isinstance(principal, dict) else []
-        if statement.get("Effect") == "Allow" and service in ([services] if isinstance(services, str) else services):
-            return True
+        named = iam_evaluator._service_principal_matches(statement.get("Principal"), service)
+        if named and iam_evaluator._conditions_met(statement.get("Condition", {}), context):
+            return statement.get("Effect") == "Allow"
     return False
 
 
@@ -199,4 +204,4 @@ def _context(principal: str, action: str, resource: str, keys: dict) -> iam_eval
     )
 
 
-BEHAVIOURS = (asynchronous_invocations, rule_dead_letters, delivery_permissions)
+BEHAVIOURS = (asynchronous_invocations, delivery_permissions, rule_dead_letters)

@@ -57,9 +57,7 @@ def _record_queue_metrics() -> None:
             dimensions = {"QueueName": attributes["QueueArn"].rpartition(":")[2]}
             for attribute, metric in (("", "Visible"), ("NotVisible", "NotVisible"), ("Delayed", "Delayed")):
                 value = float(attributes[f"ApproximateNumberOfMessages{attribute}"])
-                cloudwatch.record_metric(
-                    "AWS/SQS", f"ApproximateNumberOfMessages{metric}", value, "Count", dimensions
-                )
+                cloudwatch.record_metric("AWS/SQS", f"ApproximateNumberOfMessages{metric}", value, "Count", dimensions)
             oldest = min((message["sent_at"] for message in queue["messages"]), default=None)
             age = 0.0 if oldest is None else time.time() - oldest
             cloudwatch.record_metric("AWS/SQS", "ApproximateAgeOfOldestMessage", age, "Seconds", dimensions)
@@ -118,9 +116,7 @@ def _values_by_period(alarm: dict, now: float, periods: int) -> list[float | Non
     for number in range(periods):
         end = now - number * period
         inside = [point for point in points if end - period < point["Timestamp"] <= end]
-        values.append(
-            cloudwatch._stat_value(cloudwatch._calc_stats(inside), statistic, inside) if inside else None
-        )
+        values.append(cloudwatch._stat_value(cloudwatch._calc_stats(inside), statistic, inside) if inside else None)
     return values
 
 

@@ -5,6 +5,7 @@ import json
 from ministack.services import dynamodb, lambda_svc
 from ministack.services.cloudformation import provisioners
 
+from aws.behaviours.deliveries import trusts
 from aws.patching import around
 
 TABLE, FUNCTION = "AWS::DynamoDB::Table", "AWS::Lambda::Function"
@@ -62,9 +63,7 @@ def table_properties() -> None:
 
     @_around_handler(TABLE, "update", "_ddb_update")
     def update(original, physical_id, old_props, new_props, stack_name, logical_id=None):
-        name, attributes = original(
-            physical_id, _with_flags(old_props), _with_flags(new_props), stack_name, logical_id
-        )
+        name, attributes = original(physical_id, _with_flags(old_props), _with_flags(new_props), stack_name, logical_id)
         _apply_table_properties(name, old_props if name == physical_id else {}, new_props)
         return name, attributes
 
@@ -95,7 +94,12 @@ def _apply_table_properties(name: str, old: dict, new: dict) -> None:
     if changed("PointInTimeRecoverySpecification"):
         enabled = _flag((new.get("PointInTimeRecoverySpecification") or {}).get("PointInTimeRecoveryEnabled"))
         spec = {"PointInTimeRecoveryEnabled": enabled}
-        _call("UpdateContinuousBackups", dynamodb._update_continuous_backups, name, PointInTimeRecoverySpecification=spec)
+        _call(
+            "UpdateContinuousBackups",
+            dynamodb._update_continuous_backups,
+            name,
+            PointInTimeRecoverySpecification=spec,
+        )
     if changed("TimeToLiveSpecification"):
         given = new.get("TimeToLiveSpecification")
         attribute = (given or old["TimeToLiveSpecification"]).get("AttributeName")
@@ -154,9 +158,34 @@ def _apply_function_properties(name: str, props: dict) -> None:
     function["recursive_loop"] = props.get("RecursiveLoop", "Terminate")
 
 
+def function_roles() -> None:
+    """A stack can give a function only a role that Lambda may assume."""
+
+    @_around_handler(FUNCTION, "create", "_lambda_create")
+    def create(original, logical_id, props, stack_name):
+        _check_role(props)
+        return original(logical_id, props, stack_name)
+
+    @_around_handler(FUNCTION, "update", "_lambda_update")
+    def update(original, physical_id, old_props, new_props, stack_name, logical_id=None):
+        _check_role(new_props)
+        return original(physical_id, old_props, new_props, stack_name, logical_id)
+
+
+def _check_role(props: dict) -> None:
+    if not trusts(props.get("Role", ""), "lambda.amazonaws.com"):
+        raise ValueError("The role defined for the function cannot be assumed by Lambda.")
+
+
 def _flag(value) -> bool:
     """A template's boolean, which may arrive as text."""
     return str(value).lower() == "true"
 
 
-BEHAVIOURS = (existing_tables_are_kept, protected_tables_are_kept, table_properties, function_properties)
+BEHAVIOURS = (
+    existing_tables_are_kept,
+    protected_tables_are_kept,
+    table_properties,
+    function_properties,
+    function_roles,
+)
