@@ -9,7 +9,7 @@ use crate::dataset::{Claim, Contract, Dataset, Listing, Promotion};
 use crate::decide::{self, Act, Announcement, NewContract, PointRequest};
 use crate::error::{Error, Outcome};
 use crate::store::{Committed, Order, Store};
-use crate::transaction::{Decision, Item, Key, partition};
+use crate::transaction::{Decision, Item, Key, partition, readers};
 use crate::version::{Counts, Lease, Readiness, Verdict, Version};
 use crate::{
     ContractNumber, DatasetName, Entropy, Heartbeat, Pointer, PointerName, Record, TableName, VersionNumber,
@@ -148,7 +148,7 @@ impl Registry {
 
     /// The readers of a dataset that gave a sign of life which has not expired.
     pub async fn readers(&self, dataset: &DatasetName, now: Timestamp) -> Result<Vec<Heartbeat>, Error> {
-        let items = self.store.list(&partition(dataset), "READER#", Order::Rising, None).await?;
+        let items = self.store.list(&readers(dataset), "READER#", Order::Rising, None).await?;
         let readers = items.into_iter().filter_map(|item| only!(Some(item), Heartbeat));
         // DynamoDB drops expired items within days, not at once.
         Ok(readers.filter(|reader| reader.expires_at > now.as_second()).collect())

@@ -76,7 +76,7 @@ impl Key {
     }
 
     pub(crate) fn heartbeat(dataset: &DatasetName, reader: &str) -> Self {
-        Self::new(partition(dataset), format!("READER#{reader}"))
+        Self::new(readers(dataset), format!("READER#{reader}"))
     }
 
     /// A document about a version, such as its profile.
@@ -87,6 +87,11 @@ impl Key {
 
 pub(crate) fn partition(dataset: &DatasetName) -> String {
     format!("DATASET#{dataset}")
+}
+
+/// Readers write here themselves: IAM can only allow a partition, so it is one without anything else.
+pub(crate) fn readers(dataset: &DatasetName) -> String {
+    format!("{}#READERS", partition(dataset))
 }
 
 impl Item {
