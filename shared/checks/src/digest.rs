@@ -1,31 +1,9 @@
-//! A digest of a table's content that no order and no split changes.
-//!
-//! Publishers may compute it too and put it into the manifest of their signal, so this is a public format:
-//!
-//! - The digest is the sum, modulo 2^256, of the SHA-256 of every item's encoding, each read as a big-endian
-//!   number; written as 64 lower-case hexadecimal digits. An empty table has 64 zeros.
-//! - An item is encoded as a map (`M`). A value is one ASCII letter for its type, then its content. Every length
-//!   and count is a big-endian number of four bytes.
-//!
-//! | type | letter | content |
-//! | --- | --- | --- |
-//! | `S` | `S` | length in bytes, UTF-8 |
-//! | `N` | `N` | length, the number as below in ASCII |
-//! | `B` | `B` | length, bytes |
-//! | `BOOL` | `T` or `F` | nothing |
-//! | `NULL` | `0` | nothing |
-//! | `M` | `M` | count, then per member: length and UTF-8 of the name, the value; sorted by the bytes of the name |
-//! | `L` | `L` | count, then the values in their order |
-//! | `SS`, `NS`, `BS` | `s`, `n`, `b` | count, then length and content of each, as in `S`, `N`, `B`, sorted by the bytes of the content |
-//!
-//! A number is written as its significant digits without leading and trailing zeros, an `e` and the power of ten:
-//! `1`, `1.0` and `1e0` are `1e0`, `-0.250` is `-25e-2`, zero is `0e0`.
-//!
-//! The digest tells different contents apart; it is no proof against someone who seeks two that sum up alike.
+//! Encodes values and sums up their hashes; the documentation of the crate has the format.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::decimal::Decimal;
 use crate::value::Item;
 use crate::view::View;
 
@@ -152,48 +130,24 @@ impl Encoder {
     fn number(&mut self, text: &str) {
         let start = self.out.len();
         self.count(0);
-        if write_number(&mut self.out, text).is_none() {
-            self.out.truncate(start + LENGTH);
-            self.out.extend_from_slice(text.as_bytes());
+        match Decimal::parse(text) {
+            Some(number) if number.count == 0 => self.out.extend_from_slice(b"0e0"),
+            Some(number) => {
+                if number.negative {
+                    self.out.push(b'-');
+                }
+                self.out.extend(number.digits());
+                self.out.push(b'e');
+                write_integer(&mut self.out, number.exponent);
+            }
+            None => self.out.extend_from_slice(text.as_bytes()),
         }
         let length = u32::try_from(self.out.len() - start - LENGTH).unwrap_or(u32::MAX);
         self.out[start..start + LENGTH].copy_from_slice(&length.to_be_bytes());
     }
 }
 
-/// Writes the one form of a number; `None`, with anything written, for text that is no number.
-fn write_number(out: &mut Vec<u8>, text: &str) -> Option<()> {
-    let (mantissa, mut exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map(i64::from).ok()?),
-        None => (text, 0),
-    };
-    let (negative, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, mantissa.strip_prefix('+').unwrap_or(mantissa)),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = || whole.bytes().chain(fraction.bytes());
-    if whole.len() + fraction.len() == 0 || !digits().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let leading = digits().take_while(|digit| *digit == b'0').count();
-    let trailing = digits().rev().take_while(|digit| *digit == b'0').count();
-    let count = whole.len() + fraction.len();
-    if leading == count {
-        out.extend_from_slice(b"0e0");
-        return Some(());
-    }
-    exponent += i64::try_from(trailing).ok()? - i64::try_from(fraction.len()).ok()?;
-    if negative {
-        out.push(b'-');
-    }
-    out.extend(digits().skip(leading).take(count - leading - trailing));
-    out.push(b'e');
-    write_decimal(out, exponent);
-    Some(())
-}
-
-fn write_decimal(out: &mut Vec<u8>, value: i64) {
+fn write_integer(out: &mut Vec<u8>, value: i64) {
     if value < 0 {
         out.push(b'-');
     }
@@ -251,6 +205,150 @@ impl<'de> Deserialize<'de> for Sum {
         match (text.len(), half(0..32), half(32..64)) {
             (64, Some(high), Some(low)) => Ok(Self([high, low])),
             _ => Err(serde::de::Error::custom("a digest has 64 hexadecimal digits")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use septet_contract::Number;
+
+    use super::*;
+    use crate::samples::{any_item, any_number, item, number, text};
+    use crate::value::Value;
+
+    fn encoded(value: &Value) -> Vec<u8> {
+        let mut encoder = Encoder::default();
+        encoder.value(View::from(value));
+        encoder.out
+    }
+
+    fn digest(items: &[Item]) -> String {
+        let mut encoder = Encoder::default();
+        let mut sum = Sum::default();
+        for item in items {
+            encoder.clear();
+            encoder.item(item);
+            sum.add(Sum::from(encoder.hash()));
+        }
+        sum.hex()
+    }
+
+    /// The format as the documentation of the crate has it, written the plainest way.
+    fn plainly(value: &Value) -> Vec<u8> {
+        let sized = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes(), bytes].concat();
+        let counted = |letter: u8, parts: Vec<Vec<u8>>| {
+            [&[letter], &(parts.len() as u32).to_be_bytes()[..], &parts.concat()].concat()
+        };
+        let sorted = |letter, mut contents: Vec<Vec<u8>>| {
+            contents.sort();
+            counted(letter, contents.iter().map(|content| sized(content)).collect())
+        };
+        let number = |text: &String| {
+            let number = Number::parse(text).unwrap();
+            let plain = number.to_string();
+            let (mantissa, power) = plain.split_once('e').unwrap_or((&plain, "0"));
+            let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+            let digits = format!("{}{fraction}", whole.trim_start_matches('-'));
+            let digits = digits.trim_start_matches('0');
+            let kept = digits.trim_end_matches('0');
+            let power =
+                power.parse::<i64>().unwrap() - fraction.len() as i64 + (digits.len() - kept.len()) as i64;
+            let sign = if number.is_negative() { "-" } else { "" };
+            let text = if kept.is_empty() { "0e0".to_owned() } else { format!("{sign}{kept}e{power}") };
+            text.into_bytes()
+        };
+        match value {
+            Value::S(text) => [b"S".to_vec(), sized(text.as_bytes())].concat(),
+            Value::N(text) => [b"N".to_vec(), sized(&number(text))].concat(),
+            Value::B(bytes) => [b"B".to_vec(), sized(bytes)].concat(),
+            Value::Bool(true) => b"T".to_vec(),
+            Value::Bool(false) => b"F".to_vec(),
+            Value::Null => b"0".to_vec(),
+            Value::M(members) => {
+                let members: BTreeMap<_, _> =
+                    members.iter().map(|(name, value)| (name.as_bytes(), plainly(value))).collect();
+                counted(
+                    b'M',
+                    members.into_iter().map(|(name, value)| [sized(name), value].concat()).collect(),
+                )
+            }
+            Value::L(elements) => counted(b'L', elements.iter().map(plainly).collect()),
+            Value::SS(elements) => {
+                sorted(b's', elements.iter().map(|text| text.clone().into_bytes()).collect())
+            }
+            Value::NS(elements) => sorted(b'n', elements.iter().map(number).collect()),
+            Value::BS(elements) => sorted(b'b', elements.clone()),
+        }
+    }
+
+    /// The expected digests were computed with the Python of the crate's documentation.
+    #[test]
+    fn the_digest_is_the_one_that_publishers_compute() {
+        let first = item([
+            ("user_id", text("u-1")),
+            ("n", number("1.50")),
+            ("bin", Value::B(vec![0, 255])),
+            ("t", Value::Bool(true)),
+            ("f", Value::Bool(false)),
+            ("nil", Value::Null),
+            ("m", Value::M(item([("b", number("-0.250")), ("aé", text("ü😀")), ("", number("0.00"))]))),
+            ("l", Value::L(vec![number("100"), text(""), Value::L(vec![]), Value::M(Item::new())])),
+            ("ss", Value::SS(["b", "a", "ab"].map(str::to_owned).to_vec())),
+            ("ns", Value::NS(["10", "9", "-1e2"].map(str::to_owned).to_vec())),
+            ("bs", Value::BS(vec![vec![1], vec![0, 2]])),
+        ]);
+        let second =
+            item([("user_id", text("u-2")), ("n", number("12345678901234567890123456789012345678e-20"))]);
+        let of_first = "19ca3a689313a2590fcb28ef6e547499d3b7c5f51b7f589a74de5996cbe5b755";
+        let of_both = "d14f0f673a392c73d2b9a4e5acf26db0c60cd72d31f70f8831fac1f066445b18";
+        assert_eq!(digest(std::slice::from_ref(&first)), of_first);
+        assert_eq!(digest(&[first.clone(), second.clone()]), of_both);
+        assert_eq!(digest(&[second, first]), of_both);
+        assert_eq!(digest(&[]), "0".repeat(64));
+    }
+
+    #[test]
+    fn a_sum_carries_and_wraps() {
+        let mut sum = Sum::from([255; 32]);
+        sum.add(Sum::from([255; 32]));
+        assert_eq!(sum.hex(), format!("{}e", "f".repeat(63)));
+        let json = serde_json::to_string(&sum).unwrap();
+        assert_eq!(serde_json::from_str::<Sum>(&json).unwrap(), sum);
+        for wrong in ["\"\"", "\"g\"", "1"] {
+            assert!(serde_json::from_str::<Sum>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_number_is_encoded_as_it_is() {
+        assert_eq!(encoded(&number("NaN")), b"N\0\0\0\x03NaN");
+        assert_eq!(encoded(&number("")), b"N\0\0\0\0");
+    }
+
+    proptest! {
+        #[test]
+        fn items_are_encoded_as_documented(item in any_item()) {
+            let value = Value::M(item);
+            prop_assert_eq!(encoded(&value), plainly(&value));
+        }
+
+        #[test]
+        fn an_encoder_keeps_nothing_of_the_last_item(first in any_item(), second in any_item()) {
+            let mut encoder = Encoder::default();
+            encoder.item(&first);
+            encoder.clear();
+            encoder.item(&second);
+            prop_assert_eq!(encoder.out, encoded(&Value::M(second)));
+        }
+
+        #[test]
+        fn numbers_are_encoded_alike_exactly_if_they_are_equal(a in any_number(), b in any_number()) {
+            let equal = Number::parse(&a).unwrap() == Number::parse(&b).unwrap();
+            prop_assert_eq!(encoded(&Value::N(a)) == encoded(&Value::N(b)), equal);
         }
     }
 }

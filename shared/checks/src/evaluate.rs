@@ -74,7 +74,7 @@ impl Checker {
                 format!("{title} does not hold {where_seen}"),
             ),
         };
-        base.failed(tally, &seen, &check.expected, message)
+        base.counted(tally, &seen, &check.expected, message)
     }
 
     fn metric(
@@ -120,22 +120,29 @@ impl Checker {
             (Count::Items, _) | (_, Unit::Rows) => condition.holds(&Number::from(part)),
             (_, Unit::Percent) => condition.holds_percent(part, whole),
         };
+        let what = match count {
+            Count::Items => "items",
+            Count::Nulls => "nulls",
+            Count::Missing(_) => "missing values",
+            Count::Invalid(_) => "invalid values",
+            Count::Duplicates(_) | Count::PrimaryKey => "duplicates",
+        };
         let seen = match (count, unit) {
-            (Count::Items, _) => format!("{part} items"),
-            (Count::PrimaryKey, _) => "0, as DynamoDB keeps primary keys unique".to_owned(),
-            (_, Unit::Rows) => part.to_string(),
-            (_, Unit::Percent) => format!("{} % ({part} of {whole})", percent(part, whole)),
+            (Count::PrimaryKey, _) => format!("no {what}, as DynamoDB keeps primary keys unique"),
+            (Count::Items, _) | (_, Unit::Rows) => format!("{part} {what}"),
+            (_, Unit::Percent) => format!("{} % {what} ({part} of {whole})", percent(part, whole)),
         };
         let message = format!("{}: {seen}, {expected} expected", base.label());
-        let outcome = if holds { Outcome::Passed } else { Outcome::Failed };
-        let mut result = base.result(outcome, &seen, &expected, message);
-        if !holds {
-            // A rule over the whole table concerns all of it.
-            result.failing_items = profile.items;
-            if let Some(tally) = tally {
-                result.examples = tally.examples.iter().map(Into::into).collect();
-            }
+        if holds {
+            return base.result(Outcome::Passed, &seen, &expected, message);
         }
+        let examples = tally.map(|tally| tally.examples.as_slice()).unwrap_or_default();
+        let mut result = base.failed(examples, &seen, &expected, message);
+        (result.failing, result.of) = match count {
+            // The number of items is wrong of the table as a whole.
+            Count::Items => (1, 1),
+            _ => (part, whole),
+        };
         result
     }
 }
@@ -167,17 +174,25 @@ impl Answer<'_> {
             seen: seen.to_owned(),
             expected: expected.to_owned(),
             message,
-            failing_items: 0,
-            items: self.items,
+            failing: 0,
+            of: self.items,
             examples: Vec::new(),
         }
     }
 
-    fn failed(&self, tally: &Tally, seen: &str, expected: &str, message: String) -> CheckResult {
-        let message = format!("{message}{}", for_example(&tally.examples));
-        let mut result = self.result(Outcome::Failed, seen, expected, message);
-        result.failing_items = tally.items;
-        result.examples = tally.examples.iter().map(Into::into).collect();
+    fn failed(&self, examples: &[Sample], seen: &str, expected: &str, message: String) -> CheckResult {
+        let example = match examples.first() {
+            Some(Sample { key, value, .. }) => format!(" (e.g. {key}: {value})"),
+            None => String::new(),
+        };
+        let mut result = self.result(Outcome::Failed, seen, expected, message + &example);
+        result.examples = examples.iter().map(Into::into).collect();
+        result
+    }
+
+    fn counted(&self, tally: &Tally, seen: &str, expected: &str, message: String) -> CheckResult {
+        let mut result = self.failed(&tally.examples, seen, expected, message);
+        result.failing = tally.items;
         result
     }
 
@@ -208,7 +223,7 @@ impl Answer<'_> {
                 };
                 let seen = format!("in {} of {} items", named.tally.items, self.items);
                 let message = format!("{attribute}: not in the contract, which is closed; seen {seen}");
-                let mut result = self.failed(&named.tally, &seen, &check.expected, message);
+                let mut result = self.counted(&named.tally, &seen, &check.expected, message);
                 result.id = format!("{attribute}:closed");
                 result.attribute = Some(attribute);
                 result
@@ -217,10 +232,8 @@ impl Answer<'_> {
         let named = tally.names.iter().fold(0_u64, |sum, named| sum.saturating_add(named.tally.values));
         if named < tally.values {
             let seen = format!("{} values under further names", tally.values - named);
-            let message = format!("{}: {seen} that are not in the contract", self.label());
-            let mut result = self.failed(tally, &seen, &check.expected, message);
-            result.failing_items = tally.items;
-            results.push(result);
+            let message = format!("{}: {seen}, all of them not in the contract", self.label());
+            results.push(self.counted(tally, &seen, &check.expected, message));
         }
         results
     }
@@ -236,8 +249,8 @@ fn other_contract(profile: &Profile) -> CheckResult {
         seen: "a profile of another contract".to_owned(),
         expected: "a profile of this contract".to_owned(),
         message: "the items were checked against another contract; check them again".to_owned(),
-        failing_items: 0,
-        items: profile.items,
+        failing: 0,
+        of: profile.items,
         examples: Vec::new(),
     }
 }
@@ -292,13 +305,6 @@ fn percent(part: u64, whole: u64) -> String {
     let thousandths = (u128::from(part) * 100_000).checked_div(u128::from(whole)).unwrap_or(0);
     let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn for_example(samples: &[Sample]) -> String {
-    match samples.first() {
-        Some(Sample { key, value, .. }) => format!(" (e.g. {key}: {value})"),
-        None => String::new(),
-    }
 }
 
 #[cfg(test)]

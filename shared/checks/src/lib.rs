@@ -1,12 +1,82 @@
 //! Profile of a table, rules over it, verdicts.
 //!
 //! A [`Checker`] is a compiled contract. It takes items one by one into a [`Profile`]; profiles of the parts of a
-//! table merge in any order; [`Checker::evaluate`] turns the whole into a [`Report`]. It promises that no item
-//! makes it panic, that a check that could not be made never passes, and that order and split of the items
-//! change nothing. It leaves reading items (a scan, a file) and what follows from a report to others.
+//! table merge in any order; [`Checker::evaluate`] turns the whole into a [`Report`]. The crate promises that no
+//! item makes it panic, that a check that could not be made never passes, and that order and split of the items
+//! change nothing. It leaves reading items (a scan, a file) and what follows from a report to others. Items
+//! nest as deep as DynamoDB allows, 32 levels; who reads them from elsewhere sees to that.
+//!
+//! # What is checked
+//! - **The schema**, always of severity `error`: one result for each attribute and each of its limits. Lengths of
+//!   strings are in Unicode characters (code points), those of binaries in bytes. Numbers are compared exactly,
+//!   with all 38 digits. Absent and NULL are both null; a null breaks `required` and nothing else. A value
+//!   of the wrong type breaks that one check and is not tested further.
+//! - **Closed content**: one result for each attribute that the contract does not name, up to 16 at each place.
+//! - **An empty table** fails unless a `rowCount` rule allows 0.
+//! - **Rules**, with their own severity: `rowCount`, `nullValues`, `missingValues`, `invalidValues`,
+//!   `duplicateValues`. Shares are of all items; below a list or a map, of all its elements, so that a
+//!   member of an object that is null is null itself.
+//! - **Uniqueness** is counted exactly, by 128-bit hashes, up to [`MOST_DISTINCT`] values, beyond that it is
+//!   `errored`. Attributes that hold the whole primary key are unique because DynamoDB keeps it so: those
+//!   rules pass and say so. Items with a null among the attributes count as no value.
+//! - **What is not enforced yet** (checks of engine `septet` and `lambda`, formats that Septet does not know,
+//!   uniqueness within items) has results of outcome [`Outcome::Skipped`] that [`Report::warnings`] lists.
+//!
+//! # Content digest
+//! A digest of a table's content that no order and no split of the items changes. Publishers may compute it,
+//! too, and put it into the manifest of their signal, so this is a public format.
+//!
+//! The digest is the sum, modulo 2^256, of the SHA-256 of every item's encoding, each read as a big-endian
+//! number; it is written as 64 lower-case hexadecimal digits. An empty table has 64 zeros. An item is encoded as a
+//! map (`M`). A value is one ASCII letter for its type, then its content; lengths and counts are big-endian
+//! numbers of four bytes:
+//!
+//! | type | letter | content |
+//! | --- | --- | --- |
+//! | `S` | `S` | length in bytes, UTF-8 |
+//! | `N` | `N` | length, the number as below in ASCII |
+//! | `B` | `B` | length, bytes |
+//! | `BOOL` | `T` or `F` | nothing |
+//! | `NULL` | `0` | nothing |
+//! | `M` | `M` | count; then of each member: length and UTF-8 of the name, the value; sorted by the bytes of the name |
+//! | `L` | `L` | count; then the values in their order |
+//! | `SS`, `NS`, `BS` | `s`, `n`, `b` | count; then length and content of each as in `S`, `N`, `B`; sorted by the bytes of the content |
+//!
+//! A number is its significant digits without leading and trailing zeros, an `e` and the power of ten: `1`, `1.0`
+//! and `1e0` are all `1e0`, `-0.250` is `-25e-2`, zero is `0e0`. The digest tells different contents apart; it
+//! is no proof against someone who seeks two that sum up alike. In Python, of items as boto3's client has them:
+//!
+//! ```python
+//! from decimal import Decimal
+//! from hashlib import sha256
+//!
+//! def sized(b): return len(b).to_bytes(4, "big") + b
+//! def number(n):
+//!     sign, digits, exponent = Decimal(n).as_tuple()
+//!     text = "".join(map(str, digits)).lstrip("0")
+//!     short = text.rstrip("0")
+//!     power = exponent + len(text) - len(short)
+//!     return (("-" if sign else "") + short + f"e{power}").encode() if short else b"0e0"
+//! def plain(kind, v): return {"S": lambda: v.encode(), "N": lambda: number(v), "B": lambda: bytes(v)}[kind]()
+//! def encode(value):
+//!     (kind, v), = value.items()
+//!     if kind in ("S", "N", "B"): return kind.encode() + sized(plain(kind, v))
+//!     if kind == "BOOL": return b"T" if v else b"F"
+//!     if kind == "NULL": return b"0"
+//!     if kind == "M": parts = [sized(n) + encode(x) for n, x in sorted((n.encode(), x) for n, x in v.items())]
+//!     elif kind == "L": parts = [encode(x) for x in v]
+//!     else: parts = [sized(x) for x in sorted(plain(kind[0], x) for x in v)]
+//!     letter = kind if kind in "ML" else kind[0].lower()
+//!     return letter.encode() + len(parts).to_bytes(4, "big") + b"".join(parts)
+//! def digest(items):
+//!     hashes = (sha256(encode({"M": item})).digest() for item in items)
+//!     return format(sum(int.from_bytes(h, "big") for h in hashes) % 2**256, "064x")
+//! ```
 
 mod checker;
+mod compile;
 mod constraint;
+mod decimal;
 mod digest;
 mod distinct;
 mod evaluate;

@@ -34,7 +34,8 @@ pub struct Example {
 /// The answer of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckResult {
-    /// Unique in a report: the id (or name, or place) of a rule of the contract, else attribute and rule.
+    /// Unique in a report: the id, name or place of a rule of the contract, as `recs_row_count`; else place and
+    /// rule, as `recs[].score:maximum`.
     pub id: String,
     /// What is checked: `required`, `physicalType`, `maximum`, `rowCount`, …
     pub rule: String,
@@ -50,10 +51,10 @@ pub struct CheckResult {
     pub expected: String,
     /// Both in one line that names attribute and rule.
     pub message: String,
-    /// Items that do not hold the check.
-    pub failing_items: u64,
-    /// Items checked.
-    pub items: u64,
+    /// How many do not hold it, of [`of`](Self::of): items, for a metric of an attribute its values.
+    pub failing: u64,
+    /// How many there are.
+    pub of: u64,
     /// Some of the failing items, the same ones in whatever order the items came.
     pub examples: Vec<Example>,
 }
@@ -124,7 +125,7 @@ impl CheckResult {
     /// Less is graver: failed before errored, an empty table first, then by the share of items in steps of a
     /// millionth.
     fn gravity(&self) -> (bool, bool, u64, u8) {
-        let share = u128::from(self.failing_items) * 1_000_000 / u128::from(self.items.max(1));
+        let share = u128::from(self.failing) * 1_000_000 / u128::from(self.of.max(1));
         let kind = match self.rule.as_str() {
             "required" | "physicalType" | "logicalType" | "closed" => 0,
             _ if self.attribute.is_none() => 1,

@@ -1,5 +1,6 @@
 //! Sizes of items by DynamoDB's rule.
 
+use crate::decimal::Decimal;
 use crate::value::Item;
 use crate::view::View;
 
@@ -28,17 +29,54 @@ fn of_value(value: View<'_>) -> u64 {
     }
 }
 
-/// One byte for every two significant digits, one more for the number and one for a minus sign.
+/// One byte for every two significant digits on each side of the point, one for the number, one for a minus
+/// sign. The documentation says "approximately"; the sides and the sign are how emulators that were held against
+/// DynamoDB have it.
 fn of_number(text: &str) -> u64 {
-    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-    let significant = mantissa.trim_matches(|c: char| !matches!(c, '1'..='9'));
-    let digits = significant.bytes().filter(u8::is_ascii_digit).count();
-    if digits == 0 {
-        return 1;
-    }
-    length(digits).div_ceil(2) + 1 + u64::from(mantissa.starts_with('-'))
+    let Some(number) = Decimal::parse(text) else { return length(text.len()) };
+    let (before, after) = number.around_point();
+    length(before.div_ceil(2) + after.div_ceil(2)) + 1 + u64::from(number.negative)
 }
 
 fn length(length: usize) -> u64 {
     length as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{item, number, text};
+    use crate::value::Value;
+
+    #[test]
+    fn sizes_follow_the_rule_of_dynamodb() {
+        for (value, expected) in [
+            (text(""), 0),
+            (text("é😀"), 6),
+            (Value::B(vec![0; 7]), 7),
+            (Value::Bool(true), 1),
+            (Value::Null, 1),
+            (number("0"), 1),
+            (number("-0.00"), 1),
+            (number("42"), 2),
+            (number("-42"), 3),
+            (number("1.5"), 3),
+            (number("0.93"), 2),
+            (number("1e20"), 2),
+            (number("1000"), 2),
+            (number("12345678901234567890123456789012345678"), 20),
+            (number("no number"), 9),
+            (Value::L(vec![]), 3),
+            (Value::M(Item::new()), 3),
+            (Value::L(vec![text("ab"), Value::Null]), 3 + (1 + 2) + (1 + 1)),
+            (Value::M(item([("key", text("ab"))])), 3 + 1 + 3 + 2),
+            (Value::SS(vec!["a".to_owned(), "bc".to_owned()]), 3),
+            (Value::NS(vec!["1".to_owned(), "234".to_owned()]), 2 + 3),
+            (Value::BS(vec![vec![1, 2], vec![3]]), 3),
+        ] {
+            assert_eq!(of_value(View::from(&value)), expected, "{value:?}");
+            let size = of_item(&item([("näme", value.clone())]));
+            assert_eq!(size, 5 + expected, "{value:?}");
+        }
+    }
 }

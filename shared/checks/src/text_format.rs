@@ -86,3 +86,86 @@ fn is_hostname(text: &str) -> bool {
     };
     text.len() <= 253 && text.split('.').all(label)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_format_takes_its_texts_and_no_others() {
+        let cases: [(TextFormat, &[&str], &[&str]); 7] = [
+            (
+                TextFormat::Byte,
+                &["", "YQ==", "YWI=", "YWJj", "+/+/"],
+                &["Y", "YQ=", "YQ===", "Y=Q=", "YQ--", "===="],
+            ),
+            (
+                TextFormat::Email,
+                &[
+                    "a@b.c",
+                    "first.last+tag@example.com",
+                    "ü@example.com",
+                    "a@localhost",
+                    "a@[127.0.0.1]",
+                    "a@[IPv6:::1]",
+                ],
+                &[
+                    "",
+                    "a",
+                    "@b.c",
+                    "a@",
+                    "a@b@c",
+                    ".a@b.c",
+                    "a..b@c.d",
+                    "a b@c.d",
+                    "a@-b.c",
+                    "a@b..c",
+                    "a@[1.2.3]",
+                ],
+            ),
+            (
+                TextFormat::Uuid,
+                &["6f6f0b0e-3a3a-4d7e-9f55-5e97c0de0001", "6F6F0B0E-3A3A-4D7E-9F55-5E97C0DE0001"],
+                &[
+                    "",
+                    "6f6f0b0e3a3a4d7e9f555e97c0de0001",
+                    "6f6f0b0e-3a3a-4d7e-9f55-5e97c0de000g",
+                    "6f6f0b0e-3a3a-4d7e-9f55-5e97c0de0001-",
+                ],
+            ),
+            (
+                TextFormat::Uri,
+                &["https://example.com/a?b=c#d", "urn:isbn:1", "mailto:a@b.c", "a:%20"],
+                &["", "example.com", "1a:b", "http:", "http://a b", "a:%2", "a:%zz", "a:b#c#d", "http://é"],
+            ),
+            (
+                TextFormat::Hostname,
+                &["a", "example.com", "xn--bcher-kva.example", "1.2"],
+                &["", ".", "a.", "-a", "a-", "a_b", "a b", "é.com"],
+            ),
+            (
+                TextFormat::Ipv4,
+                &["127.0.0.1", "255.255.255.255"],
+                &["", "256.0.0.1", "1.2.3", "01.2.3.4", "::1"],
+            ),
+            (
+                TextFormat::Ipv6,
+                &["::1", "2001:db8::8a2e:370:7334", "::ffff:1.2.3.4"],
+                &["", ":::", "1.2.3.4", "::1%eth0"],
+            ),
+        ];
+        for (format, good, bad) in cases {
+            for text in good {
+                assert!(matches(&format, text), "{format:?} {text:?}");
+            }
+            for text in bad {
+                assert!(!matches(&format, text), "{format:?} {text:?}");
+            }
+        }
+        let long = format!("{}.com", "a".repeat(64));
+        assert!(!matches(&TextFormat::Hostname, &long));
+        for format in [TextFormat::Password, TextFormat::Binary, TextFormat::Other("iban".to_owned())] {
+            assert!(matches(&format, "anything"));
+        }
+    }
+}
