@@ -95,7 +95,7 @@ impl Node {
     /// What the value is, for messages.
     pub(crate) fn describe(&self) -> String {
         match &self.value {
-            Value::Null => "nothing".into(),
+            Value::Null => "null".into(),
             Value::Bool(value) => value.to_string(),
             Value::Number(value) => format!("the number {value}"),
             Value::Text(text) => format!("the text {}", quote(text)),

@@ -67,7 +67,7 @@ pub(crate) fn did_you_mean<'a>(text: &str, candidates: impl IntoIterator<Item = 
             let same = candidate.eq_ignore_ascii_case(text);
             (if same { 0 } else { strsim::osa_distance(text, candidate) }, candidate)
         })
-        .filter(|(distance, _)| *distance <= allowed)
+        .filter(|(distance, _)| *distance <= allowed && *distance < text.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -76,6 +76,7 @@ pub(crate) fn did_you_mean<'a>(text: &str, candidates: impl IntoIterator<Item = 
 pub(crate) fn choose(text: &str, candidates: &[&str]) -> String {
     match did_you_mean(text, candidates.iter().copied()) {
         Some(near) => format!("did you mean {near}?"),
+        None if candidates.len() == 1 => format!("use {}", candidates.join("")),
         None => format!("use one of {}", candidates.join(", ")),
     }
 }

@@ -271,7 +271,7 @@ pub(crate) fn check(node: &Node, shape: Shape, path: &str, findings: &mut Findin
         Shape::Number => expect(node.number().is_some(), "a number", node, path, findings),
         Shape::Scalar => {
             let scalar = !matches!(node.value, Value::List(_) | Value::Map(_));
-            expect(scalar, "text, a number, true, false or nothing", node, path, findings);
+            expect(scalar, "text, a number, true, false or null", node, path, findings);
         }
         Shape::TextOrInteger => {
             let fits = node.text().is_some() || node.number().is_some_and(|n| n.is_integer());
@@ -376,9 +376,14 @@ pub(crate) fn check_members(
         match members().find(|(name, _)| *name == entry.key) {
             Some((_, shape)) => check(&entry.value, *shape, &path, findings),
             None if closed => {
-                let hint = match did_you_mean(&entry.key, members().map(|(name, _)| *name)) {
+                let names: Vec<_> = members().map(|(name, _)| *name).collect();
+                let hint = match did_you_mean(&entry.key, names.iter().copied()) {
                     Some(near) => format!("did you mean {near}?"),
-                    None => "remove it, or put it under customProperties".to_owned(),
+                    None if names.contains(&"customProperties") => {
+                        "remove it, or put it under customProperties".to_owned()
+                    }
+                    None if names.is_empty() => "remove it, or write a logicalType that has it".to_owned(),
+                    None => choose(&entry.key, &names),
                 };
                 findings.error(
                     entry.at,

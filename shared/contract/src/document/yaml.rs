@@ -234,7 +234,11 @@ fn plain(text: Cow<'_, str>, at: Position) -> Result<Value, Stop> {
         number if looks_like_number(number) => match parse_number(number) {
             Ok(number) => Value::Number(number),
             Err(error) => {
-                return Err(stop(at, format!("the number {}: {error}", quote(number)), "put text in quotes"));
+                return Err(stop(
+                    at,
+                    format!("the number {}: {error}", quote(number)),
+                    "shorten it, or put text in quotes",
+                ));
             }
         },
         _ => Value::Text(text.into_owned()),

@@ -203,7 +203,7 @@ impl Reader<'_> {
             self.findings.error(
                 written.at,
                 &path,
-                format!("a {logical} cannot be held as {physical}"),
+                format!("a value of logicalType {logical} cannot be held as {physical}"),
                 format!("write physicalType: {}, or change logicalType", names.join(" or ")),
             );
         }
@@ -290,7 +290,7 @@ impl Reader<'_> {
             self.findings.error(
                 place(node, "items"),
                 &format!("{path}.items"),
-                format!("elements of a {set} are of type {element}"),
+                format!("elements of a set {set} are of type {element}"),
                 format!("describe elements that are {element}, or use physicalType: L"),
             );
         }

@@ -264,10 +264,10 @@ impl Reader<'_> {
             _ => false,
         };
         if never {
-            let message = format!("nothing keeps this rule: it {condition} {unit}");
+            let message = format!("nothing keeps this rule: it {condition} ({unit})");
             self.error(node, condition.key(), path, message, "change the operand");
         } else if always {
-            let message = format!("nothing breaks this rule: it {condition} {unit}");
+            let message = format!("nothing breaks this rule: it {condition} ({unit})");
             let (at, path) = (super::place(node, condition.key()), join(path, condition.key()));
             self.findings.warning(at, &path, message, "change the operand, or remove the rule");
         }

@@ -240,7 +240,7 @@ fn retention(root: &Node, findings: &mut Findings) -> Option<u32> {
     let days = value.number().and_then(|number| number.to_u64()).and_then(|days| u32::try_from(days).ok());
     let days = days.filter(|days| KEEP_NEWEST.contains(days));
     if days.is_none() {
-        let message = format!("a retention of {} does not say how many versions to keep", value.describe());
+        let message = "this retention in days is not from 1 to 100, the numbers of versions that can be kept";
         findings.error(value.at, &path, message, HINT);
     }
     days
