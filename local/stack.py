@@ -103,6 +103,14 @@ class LocalAws:
         """Answers calls of ``action`` as if the permission were missing."""
         return self.fail(action, "AccessDeniedException", **{"times": 1_000_000, **options})
 
+    def hold(self, action: str, when: str = "before", **options) -> int:
+        """Lets the next ``times`` calls of ``action`` wait, before they are executed or after, until ``release``."""
+        return self.control("POST", "faults", {"kind": "hold", "action": action, "when": when, **options})["id"]
+
+    def release(self, fault: int) -> None:
+        """Forgets one fault; the calls that it holds go on."""
+        self.control("DELETE", f"faults/{fault}")
+
     def fired(self, fault: int) -> list[dict]:
         """When and for whom a fault fired."""
         return next(entry["fired"] for entry in self.control("GET", "faults") if entry["id"] == fault)

@@ -2,6 +2,7 @@
 
 - ``GET`` and ``PUT /_septet/settings``: the runtime settings; a ``PUT`` names only what changes.
 - ``GET``, ``POST`` and ``DELETE /_septet/faults``: list with what fired, add one, forget all (and the calls).
+- ``DELETE /_septet/faults/ID``: forget one; the calls that it holds go on.
 - ``GET /_septet/calls?function=NAME``: the calls made since then.
 - ``GET /_septet/behaviours``: the names of the behaviours there are.
 - ``POST /_septet/schedules/NAME``: fires a schedule now, as its own time would.
@@ -49,6 +50,9 @@ def _answer(plane: faults.Faults, scope: dict, data) -> tuple[int, object]:
             return 200, plane.listed()
         case "POST", "faults":
             return 200, plane.add(data or {})
+        case "DELETE", "faults" if name:
+            plane.remove(int(name))
+            return 200, plane.listed()
         case "DELETE", "faults":
             plane.clear()
             return 200, []

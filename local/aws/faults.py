@@ -1,8 +1,9 @@
-"""Faults a test asks for: function processes killed, and calls refused.
+"""Faults a test asks for: function processes killed, calls refused, calls held up.
 
 A kill is ``kill -9`` of the process that makes the call: ``before`` the call is executed, or ``after``, when it
-has landed and its answer is never delivered. A failure answers the call with an error of AWS. Each fault says how
-often it fired and for whom, so that a test can prove that it did.
+has landed and its answer is never delivered. A failure answers the call with an error of AWS. A hold lets the call
+wait, before it is executed or after, until the fault is removed: what else happens meanwhile happens in between.
+Each fault says how often it fired and for whom, so that a test can prove that it did.
 """
 
 import asyncio
@@ -50,8 +51,8 @@ class Fault:
 
     def check(self) -> None:
         """Raises ``ValueError`` if this is not a fault that can happen."""
-        if self.kind not in ("kill", "fail"):
-            raise ValueError("kind must be kill or fail")
+        if self.kind not in ("kill", "fail", "hold"):
+            raise ValueError("kind must be kill, fail or hold")
         if self.when not in ("before", "after"):
             raise ValueError("when must be before or after")
         if self.kind == "kill" and not self.function:
@@ -108,10 +109,23 @@ class Faults:
         with self._lock:
             return [dataclasses.asdict(fault) for fault in self._faults]
 
+    def remove(self, fault_id: int) -> None:
+        """Forgets one fault; the calls that it holds go on. Raises ``ValueError`` if there is none."""
+        with self._lock:
+            kept = [fault for fault in self._faults if fault.id != fault_id]
+            if len(kept) == len(self._faults):
+                raise ValueError(f"no fault {fault_id}")
+            self._faults = kept
+
+    async def wait_for_removal(self, fault: Fault) -> None:
+        """Returns when a fault is forgotten."""
+        while fault in self._faults:
+            await asyncio.sleep(0.01)
+
     def clear(self) -> None:
         """Forgets all faults and calls."""
         with self._lock:
-            self._faults.clear()
+            self._faults = []
             self._calls.clear()
 
     def calls(self, function: str | None) -> list[dict]:
@@ -211,6 +225,12 @@ def install(faults: Faults) -> None:
             answer = await original(method, path, headers, body, query_params, request_id)
         elif fault.kind == "fail":
             answer = _failure(fault)
+        elif fault.kind == "hold" and fault.when == "before":
+            await faults.wait_for_removal(fault)
+            answer = await original(method, path, headers, body, query_params, request_id)
+        elif fault.kind == "hold":
+            answer = await original(method, path, headers, body, query_params, request_id)
+            await faults.wait_for_removal(fault)
         else:
             if fault.when == "after":
                 await original(method, path, headers, body, query_params, request_id)

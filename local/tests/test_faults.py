@@ -1,5 +1,6 @@
 """Processes killed and calls refused because a test asks for it."""
 
+import concurrent.futures
 import json
 
 import pytest
@@ -119,6 +120,22 @@ def test_one_function_is_denied_a_call_that_others_may_make(aws):
     assert "AccessDeniedException" in json.load(answer["Payload"])["errorMessage"]
     invoke(aws, create_function(aws), {"do": "call", "calls": [put(table, "b")]})
     assert keys(aws, table) == {"b"}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_call_is_held_until_it_is_released(aws, when):
+    table = create_table(aws)
+    hold = aws.hold("PutItem", when, match=table)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        putting = pool.submit(aws.client("dynamodb").put_item, TableName=table, Item={"id": {"S": "a"}})
+        eventually(lambda: aws.fired(hold))
+        eventually(lambda: keys(aws, table) == ({"a"} if when == "after" else set()))
+        assert not putting.done()
+        aws.release(hold)
+        putting.result(timeout=5)
+    assert keys(aws, table) == {"a"}
+    with pytest.raises(stack.LocalAwsError, match="no fault"):
+        aws.release(hold)
 
 
 def test_a_transaction_conflict_can_be_had(aws):
