@@ -88,6 +88,8 @@ impl Emulator {
     }
 
     /// A client that no policy, fault, state or count applies to: the hand of the test itself.
+    ///
+    /// The ARNs it sees have a region of their own; those that [`Emulator::client`] sees are the true ones.
     pub fn backdoor(&self) -> Client {
         Client::from_conf(self.config(&self.engine, Self::PRINCIPAL).build())
     }

@@ -268,6 +268,11 @@ pub(crate) fn after(state: &State, call: &Call, body: &mut Value, doomed: Option
         ("DescribeTable", Some(table)) => complete(state.extras(table), &mut body["Table"]),
         ("UpdateTable", Some(table)) => complete(state.extras(table), &mut body["TableDescription"]),
         ("ListTables", _) => list_deleting(&mut state, call, body),
+        ("ListTagsOfResource", _) => {
+            if let Some(size) = state.settings.page_tags {
+                page_tags(call, body, size);
+            }
+        }
         _ => {}
     }
 }
@@ -293,6 +298,16 @@ fn list_deleting(state: &mut Inner, call: &Call, body: &mut Value) {
     let on_page = |name: &str| name > after && last.as_deref().is_none_or(|last| name <= last);
     names.extend(state.deleting.keys().filter(|name| on_page(name)).map(|name| Value::from(name.as_str())));
     names.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+}
+
+fn page_tags(call: &Call, body: &mut Value, size: usize) {
+    let start = call.body["NextToken"].as_str().and_then(|token| token.parse().ok()).unwrap_or(0);
+    let tags = body["Tags"].as_array().cloned().unwrap_or_default();
+    let page: Vec<_> = tags.iter().skip(start).take(size).cloned().collect();
+    body["Tags"] = page.into();
+    if start + size < tags.len() {
+        body["NextToken"] = (start + size).to_string().into();
+    }
 }
 
 /// Takes all but the first `done` entries out of a batch: the key of the answer they belong under, and them.

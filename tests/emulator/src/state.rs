@@ -27,6 +27,8 @@ pub struct Settings {
     pub policy_blocked_for: Duration,
     /// How many items a page of a scan or query holds at most, beside the limit of 1 MB.
     pub page_items: Option<u32>,
+    /// How many tags a page of them holds at most.
+    pub page_tags: Option<usize>,
 }
 
 /// A state that a table can be put into.

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, KeysAndAttributes, Put, PutRequest, ScalarAttributeType, TableStatus,
+    AttributeValue, Delete, KeysAndAttributes, Put, PutRequest, ScalarAttributeType, TableStatus, Tag,
     TransactWriteItem, Update, WriteRequest,
 };
 use septet_emulator::{Emulator, Fault, Import, TableStatus as Status};
@@ -234,6 +234,16 @@ async fn pages_can_be_made_small() {
     let pages = emulator.client().scan().table_name(TABLE).into_paginator().send();
     let pages: Vec<_> = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
     assert_eq!(pages.iter().map(|page| page.count).collect::<Vec<_>>(), [2, 2, 1]);
+
+    let client = emulator.client();
+    let tags = ["a", "b", "c"].map(|key| Tag::builder().key(key).value("1").build().unwrap());
+    client.tag_resource().resource_arn(arn()).set_tags(Some(tags.to_vec())).send().await.unwrap();
+    emulator.settings(|settings| settings.page_tags = Some(2));
+    let first = client.list_tags_of_resource().resource_arn(arn()).send().await.unwrap();
+    let second = client.list_tags_of_resource().resource_arn(arn()).set_next_token(first.next_token.clone());
+    let second = second.send().await.unwrap();
+    let keys: Vec<_> = first.tags().iter().chain(second.tags()).map(|tag| tag.key()).collect();
+    assert_eq!((first.tags().len(), keys, second.next_token.as_ref()), (2, vec!["a", "b", "c"], None));
 }
 
 #[tokio::test]

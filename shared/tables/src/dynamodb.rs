@@ -1,0 +1,190 @@
+//! The calls on dataset tables, through the SDK.
+
+mod call;
+mod deletion;
+mod item;
+mod seal;
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::TimeToLiveStatus;
+use septet_registry::{TableId, TableName};
+
+use crate::{Consistency, Error, Import, Key, Page, SealPolicy, SealState, Segment, TableFacts, TtlState};
+use crate::{Flaw, policy};
+use call::{about, failed};
+
+/// The dataset tables of the account and region of its client.
+///
+/// Clones share the client.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    client: Client,
+    seal: SealPolicy,
+}
+
+/// The table of an expected id, or what is in its place.
+enum Current {
+    Present(Box<TableFacts>),
+    Gone { successor: Option<TableId> },
+}
+
+impl Tables {
+    /// Reaches tables through `client`, and seals them so that only the roles of `seal` may change them.
+    pub fn new(client: Client, seal: SealPolicy) -> Self {
+        Self { client, seal }
+    }
+
+    /// Describes a table; none when DynamoDB does not know it.
+    ///
+    /// A table that was created seconds ago may not be known yet. The answer may be a moment old.
+    pub async fn describe(&self, table: &TableName) -> Result<Option<TableFacts>, Error> {
+        let answer = self.client.describe_table().table_name(table.as_str()).send().await;
+        match answer.map_err(|error| failed("DescribeTable", table, error)) {
+            Ok(answer) => {
+                let description =
+                    answer.table.ok_or_else(|| about(table, "the description has no table".into()))?;
+                item::facts(description).map(Some)
+            }
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn current(&self, table: &TableName, expected: &TableId) -> Result<Current, Error> {
+        Ok(match self.describe(table).await? {
+            None => Current::Gone { successor: None },
+            Some(facts) if facts.id == *expected => Current::Present(Box::new(facts)),
+            Some(other) => Current::Gone { successor: Some(other.id) },
+        })
+    }
+
+    /// Says whether items of a table expire.
+    pub async fn ttl(&self, table: &TableName) -> Result<TtlState, Error> {
+        let answer = self.client.describe_time_to_live().table_name(table.as_str()).send().await;
+        let answer = answer.map_err(|error| failed("DescribeTimeToLive", table, error))?;
+        let Some(description) = answer.time_to_live_description else { return Ok(TtlState::Off) };
+        Ok(match description.time_to_live_status {
+            None | Some(TimeToLiveStatus::Disabled) => TtlState::Off,
+            Some(_) => TtlState::On { attribute: description.attribute_name.unwrap_or_default() },
+        })
+    }
+
+    /// The tags of a table.
+    pub async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, Error> {
+        let mut tags = BTreeMap::new();
+        let mut token = None;
+        loop {
+            let call = self.client.list_tags_of_resource().resource_arn(arn).set_next_token(token);
+            let page = call.send().await.map_err(|error| failed("ListTagsOfResource", arn, error))?;
+            tags.extend(page.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(tags);
+            }
+        }
+    }
+
+    /// The import that a table came from, if it came from one.
+    ///
+    /// Imports of earlier tables of the same name are left out: an import is known by the table's id.
+    pub async fn import_of(&self, table: &TableFacts) -> Result<Option<Import>, Error> {
+        let mut token = None;
+        loop {
+            let call = self.client.list_imports().table_arn(&table.arn).set_next_token(token);
+            let page = call.send().await.map_err(|error| failed("ListImports", &table.arn, error))?;
+            for arn in
+                page.import_summary_list.unwrap_or_default().into_iter().filter_map(|one| one.import_arn)
+            {
+                let answer = self.client.describe_import().import_arn(&arn).send().await;
+                let answer = answer.map_err(|error| failed("DescribeImport", &arn, error))?;
+                let import = answer.import_table_description;
+                let import = import.ok_or_else(|| about(&arn, "the description has no import".into()))?;
+                if import.table_id.as_deref() == Some(table.id.as_str()) {
+                    return Ok(Some(item::import(arn, import)));
+                }
+            }
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// All the tables DynamoDB lists in the account and region, by name; those that are being deleted too.
+    pub async fn list(&self) -> Result<Vec<TableName>, Error> {
+        let mut names = Vec::new();
+        let mut start = None;
+        loop {
+            let call = self.client.list_tables().set_exclusive_start_table_name(start);
+            let page = call.send().await.map_err(|error| failed("ListTables", "*", error))?;
+            for name in page.table_names.unwrap_or_default() {
+                names.push(TableName::parse(name).map_err(|error| about("*", error.to_string()))?);
+            }
+            start = page.last_evaluated_table_name;
+            if start.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
+    /// Looks at the seal of a table, without a write. The facts are to be fresh.
+    ///
+    /// That the policy is in force is not proved here; [`Tables::seal`] does that.
+    pub async fn seal_of(&self, table: &TableFacts) -> Result<SealState, Error> {
+        let policy = self.policy_of(table).await?.map(|(text, _)| text);
+        let mut flaws = self.seal.flaws(table, policy.as_deref())?;
+        if !table.deletion_protected {
+            flaws.insert(0, Flaw::Unprotected);
+        }
+        let any = policy.as_deref().map(|text| policy::has_seal(&table.name, text)).transpose()?;
+        Ok(match flaws.is_empty() {
+            true => SealState::Intact,
+            false if !table.deletion_protected && any != Some(true) => SealState::Missing,
+            false => SealState::Broken(flaws),
+        })
+    }
+
+    /// The text of a table's resource policy, with its revision.
+    async fn policy_of(&self, table: &TableFacts) -> Result<Option<(String, String)>, Error> {
+        let answer = self.client.get_resource_policy().resource_arn(&table.arn).send().await;
+        match answer {
+            Ok(answer) => Ok(answer.policy.map(|text| (text, answer.revision_id.unwrap_or_default()))),
+            Err(error) if call::code(&error) == "PolicyNotFoundException" => Ok(None),
+            Err(error) => Err(failed("GetResourcePolicy", &table.name, error)),
+        }
+    }
+
+    /// Reads a page of a segment, from the beginning or from where the page before it ended.
+    ///
+    /// The table is named, not known by its id: look at the id after the last page if it matters.
+    pub async fn scan_page(
+        &self,
+        table: &TableName,
+        segment: Segment,
+        start: Option<&Key>,
+        consistency: Consistency,
+    ) -> Result<Page, Error> {
+        let too_many =
+            |_| about(table, format!("a scan takes no segment {} of {}", segment.index, segment.total));
+        let answer = self
+            .client
+            .scan()
+            .table_name(table.as_str())
+            .segment(i32::try_from(segment.index).map_err(too_many)?)
+            .total_segments(i32::try_from(segment.total).map_err(too_many)?)
+            .set_exclusive_start_key(start.map(item::from_key))
+            .consistent_read(consistency == Consistency::Strong)
+            .return_consumed_capacity(aws_sdk_dynamodb::types::ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|error| failed("Scan", table, error))?;
+        let items = answer.items.unwrap_or_default().into_iter().map(|item| item::item(table, item));
+        Ok(Page {
+            items: items.collect::<Result<_, _>>()?,
+            next: answer.last_evaluated_key.map(|key| item::key(table, key)).transpose()?,
+            read_units: answer.consumed_capacity.and_then(|used| used.capacity_units).unwrap_or_default(),
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! DynamoDB's types and Septet's, both ways.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::{Blob, DateTime};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ImportStatus as SdkImportStatus, ImportTableDescription, KeyType as SdkKeyKind,
+    ScalarAttributeType, TableDescription, TableStatus as SdkTableStatus,
+};
+use jiff::Timestamp;
+use septet_checks::{Item, Value};
+use septet_registry::{TableId, TableName};
+
+use super::call::about;
+use crate::{
+    Error, Import, ImportStatus, Key, KeyAttribute, KeyType, KeyValue, Keys, TableFacts, TableStatus,
+    WarmThroughput,
+};
+
+pub(super) fn facts(table: TableDescription) -> Result<TableFacts, Error> {
+    let named = table.table_name.as_deref().unwrap_or("a table").to_owned();
+    let lacks = |what: &str| about(&named, format!("the description has no {what}"));
+    let wrong = |error: septet_registry::NameError| about(&named, error.to_string());
+    let attribute = |kind: SdkKeyKind| {
+        let key = table.key_schema().iter().find(|key| *key.key_type() == kind)?;
+        let name = key.attribute_name();
+        let definition = table.attribute_definitions().iter().find(|one| one.attribute_name() == name)?;
+        let kind = match definition.attribute_type() {
+            ScalarAttributeType::S => KeyType::S,
+            ScalarAttributeType::N => KeyType::N,
+            ScalarAttributeType::B => KeyType::B,
+            _ => return None,
+        };
+        Some(KeyAttribute { name: name.into(), kind })
+    };
+    let sort = attribute(SdkKeyKind::Range);
+    if sort.is_none() && table.key_schema().len() > 1 {
+        return Err(lacks("type of the sort key"));
+    }
+    let keys = Keys { partition: attribute(SdkKeyKind::Hash).ok_or_else(|| lacks("partition key"))?, sort };
+    let created_at = table.creation_date_time.ok_or_else(|| lacks("creation time"))?;
+    Ok(TableFacts {
+        keys,
+        created_at: timestamp(&created_at).ok_or_else(|| lacks("creation time that can be read"))?,
+        name: TableName::parse(table.table_name.ok_or_else(|| lacks("name"))?).map_err(wrong)?,
+        arn: table.table_arn.ok_or_else(|| lacks("ARN"))?,
+        id: TableId::parse(table.table_id.ok_or_else(|| lacks("table id"))?).map_err(wrong)?,
+        status: status(table.table_status.ok_or_else(|| lacks("status"))?),
+        deletion_protected: table.deletion_protection_enabled.unwrap_or(false),
+        warm: table.warm_throughput.and_then(|warm| {
+            Some(WarmThroughput {
+                reads: u64::try_from(warm.read_units_per_second?).ok()?,
+                writes: u64::try_from(warm.write_units_per_second?).ok()?,
+            })
+        }),
+    })
+}
+
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(time.as_nanos()).ok()
+}
+
+fn status(status: SdkTableStatus) -> TableStatus {
+    match status {
+        SdkTableStatus::Creating => TableStatus::Creating,
+        SdkTableStatus::Updating => TableStatus::Updating,
+        SdkTableStatus::Active => TableStatus::Active,
+        SdkTableStatus::Deleting => TableStatus::Deleting,
+        other => TableStatus::Other(other.as_str().into()),
+    }
+}
+
+pub(super) fn import(arn: String, import: ImportTableDescription) -> Import {
+    let count = |count: i64| u64::try_from(count).unwrap_or_default();
+    let status = match import.import_status {
+        Some(SdkImportStatus::InProgress) => ImportStatus::InProgress,
+        Some(SdkImportStatus::Completed) => ImportStatus::Completed,
+        Some(SdkImportStatus::Cancelled | SdkImportStatus::Cancelling) => ImportStatus::Cancelled,
+        Some(SdkImportStatus::Failed) => ImportStatus::Failed,
+        other => ImportStatus::Other(other.map(|other| other.as_str().to_owned()).unwrap_or_default()),
+    };
+    let failure = match (import.failure_code, import.failure_message) {
+        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+        (code, message) => code.or(message),
+    };
+    Import {
+        arn,
+        status,
+        imported: count(import.imported_item_count),
+        processed: count(import.processed_item_count),
+        errors: count(import.error_count),
+        failure,
+    }
+}
+
+pub(super) fn item(table: &TableName, item: HashMap<String, AttributeValue>) -> Result<Item, Error> {
+    item.into_iter().map(|(name, value)| Ok((name, self::value(table, value)?))).collect()
+}
+
+fn value(table: &TableName, value: AttributeValue) -> Result<Value, Error> {
+    Ok(match value {
+        AttributeValue::S(text) => Value::S(text),
+        AttributeValue::N(number) => Value::N(number),
+        AttributeValue::B(bytes) => Value::B(bytes.into_inner()),
+        AttributeValue::Bool(truth) => Value::Bool(truth),
+        AttributeValue::Null(_) => Value::Null,
+        AttributeValue::M(map) => Value::M(item(table, map)?),
+        AttributeValue::L(list) => {
+            Value::L(list.into_iter().map(|value| self::value(table, value)).collect::<Result<_, _>>()?)
+        }
+        AttributeValue::Ss(set) => Value::SS(set),
+        AttributeValue::Ns(set) => Value::NS(set),
+        AttributeValue::Bs(set) => Value::BS(set.into_iter().map(Blob::into_inner).collect()),
+        _ => return Err(about(table, "an item has a value of a type that this Septet does not know".into())),
+    })
+}
+
+pub(super) fn key(table: &TableName, key: HashMap<String, AttributeValue>) -> Result<Key, Error> {
+    let value = |value| match value {
+        AttributeValue::S(text) => Ok(KeyValue::S(text)),
+        AttributeValue::N(number) => Ok(KeyValue::N(number)),
+        AttributeValue::B(bytes) => Ok(KeyValue::B(bytes.into_inner())),
+        _ => Err(about(table, "a key is neither text, number nor bytes".into())),
+    };
+    key.into_iter().map(|(name, one)| Ok((name, value(one)?))).collect::<Result<_, _>>().map(Key)
+}
+
+pub(super) fn from_key(key: &Key) -> HashMap<String, AttributeValue> {
+    let value = |value: &KeyValue| match value {
+        KeyValue::S(text) => AttributeValue::S(text.clone()),
+        KeyValue::N(number) => AttributeValue::N(number.clone()),
+        KeyValue::B(bytes) => AttributeValue::B(Blob::new(bytes.clone())),
+    };
+    key.0.iter().map(|(name, one)| (name.clone(), value(one))).collect()
+}

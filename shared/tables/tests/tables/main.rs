@@ -1,0 +1,8 @@
+//! Dataset tables, through the real SDK client, on a DynamoDB in process.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+mod delete;
+mod look;
+mod seal;
+mod support;
