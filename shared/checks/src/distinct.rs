@@ -57,6 +57,11 @@ impl Distinct {
         self.seen.0.as_ref().map(|seen| self.values.saturating_sub(seen.len() as u64))
     }
 
+    /// Forgets the values, and with them how many of them there were.
+    pub(crate) fn forget(&mut self) {
+        self.seen.0 = None;
+    }
+
     pub(crate) fn most(&self) -> usize {
         self.most
     }

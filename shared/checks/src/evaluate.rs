@@ -309,10 +309,10 @@ fn percent(part: u64, whole: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use septet_contract::{Metric, MetricRule, Object, Rule, RuleKind};
+    use septet_contract::{Metric, MetricRule, Object, Property, Rule, RuleKind};
 
     use super::*;
-    use crate::samples::{item, number, recommendations, table, text};
+    use crate::samples::{item, number, property, recommendations, table, text};
     use crate::value::{Item, Value};
 
     fn report(object: &Object, items: &[Item]) -> Report {
@@ -368,5 +368,23 @@ mod tests {
         object.quality.push(metric(Metric::RowCount, least));
         let report = report(&object, &users(335, |_| number("1")));
         assert_eq!(report.reasons(), ["rowCount: 335 items, at least 600 expected"]);
+    }
+
+    #[test]
+    fn a_profile_without_its_values_is_small_and_passes_nothing_that_needs_them() {
+        let mail = Property { unique: true, ..property("mail", PhysicalType::S, None) };
+        let checker = Checker::of(&table(vec![mail]));
+        let mut profile = checker.profile();
+        for user in 0..1000 {
+            let mail = text(format!("{user}@example.org"));
+            checker.observe(&mut profile, &item([("user_id", text(format!("u-{user}"))), ("mail", mail)]));
+        }
+        let size = |profile: &Profile| serde_json::to_string(profile).unwrap().len();
+        assert!(size(&profile) > 32_000);
+        assert_eq!(checker.evaluate(&profile).outcome, Outcome::Passed);
+        let small = profile.clone().without_values();
+        assert!(size(&small) < 2_000, "{}", size(&small));
+        assert_eq!((small.items(), small.digest()), (profile.items(), profile.digest()));
+        assert_eq!(checker.evaluate(&small).outcome, Outcome::Errored);
     }
 }

@@ -120,6 +120,14 @@ impl Profile {
         self.digest.hex()
     }
 
+    /// The profile without the values it remembers to count distinct ones: small enough to be kept.
+    ///
+    /// Its size no longer grows with the table. Checks of distinct values answer `errored` on it.
+    pub fn without_values(mut self) -> Self {
+        self.distinct.iter_mut().for_each(Distinct::forget);
+        self
+    }
+
     /// Takes in what another profile saw.
     ///
     /// Profiles of different contracts cannot be merged; the result is judged as `errored`.
