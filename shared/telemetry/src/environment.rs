@@ -13,12 +13,20 @@ pub struct Environment {
 }
 
 /// Variables that are missing or malformed, all of them.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+///
+/// It prints the same way either way: `main` prints the error it returns with `Debug`.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("read the environment: {}", .bad.join("; "))]
 #[non_exhaustive]
 pub struct BadEnvironment {
     /// What is wrong, one entry for each variable, which it names.
     pub bad: Vec<String>,
+}
+
+impl std::fmt::Debug for BadEnvironment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl Environment {
@@ -85,11 +93,13 @@ mod tests {
         assert_eq!(environment.text("TABLE"), None);
         assert_eq!(environment.text("EMPTY"), None);
         assert_eq!(environment.optional("HOURS", hours), None);
+        let bad = environment.bad();
         assert_eq!(
-            environment.bad().to_string(),
+            bad.to_string(),
             "read the environment: TABLE is missing; EMPTY is missing; \
              HOURS is \"many\", it takes a whole number of hours"
         );
+        assert_eq!(format!("{bad:?}"), bad.to_string());
     }
 
     #[test]
