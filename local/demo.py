@@ -14,10 +14,9 @@ import subprocess
 import sys
 import time
 
+import stack
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
-
-import stack
 from demo_outcome import FAULTS, KEPT, NIGHTS, failings, page
 
 DATASET = "recs"
@@ -148,7 +147,9 @@ class Demo:
         self._await_promotion(version)
         seconds = round(time.monotonic() - began, 2)
         live = self.registry.live()
-        say(f"          version {version['version']} {version['state']} in {seconds} s; live is {live and live['version']}")
+        say(
+            f"          version {version['version']} {version['state']} in {seconds} s; live is {live and live['version']}"
+        )
         self.nights.append(
             {
                 "night": number,
@@ -171,7 +172,9 @@ class Demo:
         """Waits until the reader says that it serves the version; answers since when."""
         return until(
             f"the reader serves version {version}",
-            lambda: next((beat["since"] for beat in self.registry.items("READER#") if beat["version"] == version), None),
+            lambda: next(
+                (beat["since"] for beat in self.registry.items("READER#") if beat["version"] == version), None
+            ),
         )
 
     def roll_back(self):
@@ -182,7 +185,9 @@ class Demo:
         self.septet("rollback", DATASET, "--reason", "listeners complain about last night", "--yes")
         after = self.registry.live()
         took = seconds_between(after["moved_at"], self.await_reader(after["version"]))
-        say(f"          live went from {before['version']} to {after['version']}; the reader followed after {took:.2f} s")
+        say(
+            f"          live went from {before['version']} to {after['version']}; the reader followed after {took:.2f} s"
+        )
         return {
             "from": int(before["version"]),
             "to": int(after["version"]),
@@ -327,9 +332,11 @@ def build_programs():
     """Builds the septet command and the reader; answers where they lie."""
     command = [
         "cargo", "build", "--message-format", "json-render-diagnostics",
-        "--package", "septet-cli", "--package", "septet-reader", "--bin", "septet", "--example", "follow",
+        "--workspace", "--bin", "septet", "--example", "follow",
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=stack.ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=stack.ROOT, env=stack.cargo_environment(), stdout=subprocess.PIPE, text=True, check=False
+    )
     if done.returncode != 0:
         raise DemoError("cargo build failed")
     messages = map(json.loads, done.stdout.splitlines())

@@ -70,14 +70,19 @@ def to_item(user, recommendations, generated_at, fault=None):
         "user_id": {"S": f"u-{user:06}"},
         "generated_at": {"S": generated_at},
         "model": {"S": MODEL},
-        "recs": {"L": [{"M": {"movie_id": {"S": str(film)}, "score": {kind: f"{score:.4f}"}}} for film, score in recommendations]},
+        "recs": {
+            "L": [
+                {"M": {"movie_id": {"S": str(film)}, "score": {kind: f"{score:.4f}"}}}
+                for film, score in recommendations
+            ]
+        },
     }
 
 
 def build_items(ratings, date, until=None, fault=None):
     """The items of one night: from the ratings made before the day `until`, or all."""
     if until is not None:
-        midnight = datetime.datetime.combine(until, datetime.time(), datetime.timezone.utc)
+        midnight = datetime.datetime.combine(until, datetime.time(), datetime.UTC)
         ratings = ratings[ratings["timestamp"] < midnight.timestamp()]
     generated_at = f"{date.isoformat()}T02:00:00Z"
     items = [to_item(user, found, generated_at, fault) for user, found in recommend(ratings) if found]
@@ -125,7 +130,9 @@ def parse_arguments(arguments):
     parser.add_argument("--until", type=datetime.date.fromisoformat, help="learn from ratings made before this day")
     parser.add_argument("--prefix", default="recs-", help="what the table's name begins with")
     parser.add_argument("--fault", choices=["schema", "half"], help="go wrong in this way")
-    parser.add_argument("--signal", choices=["cli", "sqs", "none"], default="cli", help="how to say that it is complete")
+    parser.add_argument(
+        "--signal", choices=["cli", "sqs", "none"], default="cli", help="how to say that it is complete"
+    )
     parser.add_argument("--septet", default="septet", help="the septet command, for --signal cli")
     parser.add_argument("--queue-url", default=os.environ.get("SEPTET_PUBLISH_QUEUE_URL"), help="for --signal sqs")
     options = parser.parse_args(arguments)

@@ -271,11 +271,24 @@ def _parameter_file(aws: LocalAws, parameters: dict[str, str]) -> Path:
     return path
 
 
+def cargo_environment() -> dict[str, str]:
+    """The environment in which every cargo of this project builds the same dependencies, and each only once.
+
+    cargo-lambda always names a target, and cargo keeps what is built for a named target apart; so all name one.
+    """
+    found = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout
+    host = next(line.removeprefix("host: ") for line in found.splitlines() if line.startswith("host: "))
+    return {"CARGO_BUILD_TARGET": host, **os.environ}
+
+
 def _build_environment() -> dict[str, str]:
     return {
-        **os.environ,
+        **cargo_environment(),
         # Without zig, for the host itself: the machine runs the functions.
         "CARGO_LAMBDA_COMPILER": "cargo",
+        # The features of dependencies are those of the whole workspace with its tests, as for `cargo nextest`; naming
+        # any one test has cargo count those of all of them, and this one is small.
+        "CARGO_LAMBDA_COMPILER_EXTRA_ARGS": "--workspace --test dependencies",
         "SAM_BUILD_MODE": "debug",
     }
 

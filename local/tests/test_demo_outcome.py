@@ -3,7 +3,6 @@
 import copy
 
 import pytest
-
 from demo_outcome import failings, page
 
 GOOD = [1, 2, 3, 5, 7, 8, 9, 10, 11]

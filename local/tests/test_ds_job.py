@@ -3,11 +3,10 @@
 import datetime
 import json
 
+import ds_job
 import numpy
 import pandas
 import pytest
-
-import ds_job
 
 DAY = datetime.date(2026, 11, 21)
 
@@ -102,7 +101,7 @@ def test_the_same_night_computed_twice_is_the_same(ratings, items):
 
 def test_a_night_learns_only_from_ratings_made_before_its_cut_off(ratings):
     until = datetime.date(2016, 8, 8)
-    old = ratings[ratings["timestamp"] < datetime.datetime(2016, 8, 8, tzinfo=datetime.timezone.utc).timestamp()]
+    old = ratings[ratings["timestamp"] < datetime.datetime(2016, 8, 8, tzinfo=datetime.UTC).timestamp()]
     assert len(old) < len(ratings)
     assert ds_job.build_items(ratings, DAY, until) == ds_job.build_items(old, DAY)
 

@@ -78,7 +78,9 @@ def test_services_send_to_queues_only_on_behalf_of_this_stack():
     assert len(policies) == 2
     for name, policy in policies.items():
         for statement in policy["PolicyDocument"]["Statement"]:
-            assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": "TableRecordsRule.Arn"}}}, name
+            assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": "TableRecordsRule.Arn"}}}, (
+                name
+            )
             # SQS takes no statement about several queues.
             assert statement["Resource"] == {"Fn::GetAtt": f"{policy['Queues'][0]['Ref']}.Arn"}, name
 

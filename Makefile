@@ -1,0 +1,61 @@
+# `make demo` and `make test` work as the first command on a fresh clone: what they need is installed under .local/ on
+# first use. Needs cargo with cargo-nextest, Python 3.11 or later, and a network for the first time.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+AWS_VENV := .local/venv-aws
+SAM_VENV := .local/venv-sam
+AWS_TOOLS := $(AWS_VENV)/.installed
+SAM_TOOLS := $(SAM_VENV)/.installed
+
+# cargo-lambda always names a target, and cargo keeps artefacts of a named target apart: with the same name everywhere
+# `make demo`, `make test` and `make check` build each dependency once.
+export CARGO_BUILD_TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
+
+.PHONY: demo test check up down deploy
+
+# ---------------------------------------------------------------- what people do first
+demo: $(AWS_TOOLS) $(SAM_TOOLS)
+	$(AWS_VENV)/bin/python local/demo.py
+
+test: $(AWS_TOOLS) $(SAM_TOOLS) nextest
+	cargo nextest run --workspace --locked
+	cargo test --workspace --doc --locked
+	$(AWS_VENV)/bin/python -m pytest -q -c local/pytest.ini --rootdir local local/tests
+
+check: $(AWS_TOOLS) $(SAM_TOOLS) nextest
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	cargo nextest run --package septet-architecture --locked
+	$(AWS_VENV)/bin/ruff check local
+	$(AWS_VENV)/bin/ruff format --check local
+	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint --region us-east-1
+	$(SAM_VENV)/bin/cfn-lint template.yaml
+
+# ---------------------------------------------------------------- the local AWS (local/README.md)
+up: $(AWS_TOOLS) $(SAM_TOOLS)
+	@$(AWS_VENV)/bin/python local/stack.py up
+
+down: $(AWS_TOOLS)
+	@$(AWS_VENV)/bin/python local/stack.py down
+
+# ---------------------------------------------------------------- AWS: the account and region of your credentials
+deploy: $(SAM_TOOLS)
+	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam build
+	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam deploy
+
+# ---------------------------------------------------------------- tools
+$(AWS_TOOLS): local/requirements-aws.txt local/requirements-demo.txt
+	$(PYTHON) -m venv --clear $(AWS_VENV)
+	$(AWS_VENV)/bin/pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
+	@touch $@
+
+$(SAM_TOOLS): local/requirements-sam.txt
+	$(PYTHON) -m venv --clear $(SAM_VENV)
+	$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
+	@touch $@
+
+.PHONY: nextest
+nextest:
+	@cargo nextest --version >/dev/null 2>&1 || \
+	    { echo 'error: cargo-nextest is not installed' >&2; echo 'hint: cargo install --locked cargo-nextest' >&2; exit 1; }
