@@ -47,6 +47,8 @@ pub enum Unit {
     Milliseconds,
     /// Bytes.
     Bytes,
+    /// Something that CloudWatch has no name for, such as hours.
+    None,
 }
 
 impl Unit {
@@ -56,6 +58,7 @@ impl Unit {
             Self::Seconds => "Seconds",
             Self::Milliseconds => "Milliseconds",
             Self::Bytes => "Bytes",
+            Self::None => "None",
         }
     }
 }

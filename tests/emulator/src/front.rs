@@ -17,8 +17,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::fault::Kind;
-use crate::own;
 use crate::state::{State, TableStatus};
+use crate::{own, queue};
 
 /// Runs dynoxide and the front until `stop` is dropped, and says on which ports.
 #[expect(clippy::expect_used, reason = "a test tool: nothing can be tested without it")]
@@ -157,6 +157,7 @@ impl Front {
         let (parts, body) = request.into_parts();
         let text = body.collect().await.ok()?.to_bytes();
         let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+        let is_queue = target.is_some_and(|target| target.starts_with("AmazonSQS."));
         let operation = target.and_then(|target| target.split_once('.')).map(|(_, name)| name.to_owned());
         let (Some(operation), Ok(body)) = (operation, serde_json::from_slice::<Value>(&text)) else {
             return self.send(&parts, text).await;
@@ -180,9 +181,13 @@ impl Front {
             Some(Kind::Delay(delay)) => tokio::time::sleep(delay).await,
             Some(Kind::Meanwhile(act)) => act().await,
             Some(Kind::Unprocessed(done)) => unprocessed = own::hold_back(&mut call, done),
+            Some(kind) if is_queue => return Some(queue::failure(&kind, &call).response()),
             Some(kind) => return Some(own::failure(&kind, &call).response()),
         }
-        let mut response = self.answer(&parts, &mut call).await?;
+        let mut response = match is_queue {
+            true => queue::answer(&self.state, &call).response(),
+            false => self.answer(&parts, &mut call).await?,
+        };
         if let Some((key, rest)) = unprocessed {
             let Answer(status, mut body) = read(response).await?;
             body[key] = rest;

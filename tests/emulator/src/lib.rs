@@ -3,7 +3,8 @@
 //! [`Emulator`] runs dynoxide on a free port of the loopback address, and in front of it a small service
 //! that adds what dynoxide lacks and Septet depends on (resource policies with explicit denials, imports, warm
 //! throughput, the states a table passes through) and that injects [`Fault`]s. The real SDK client talks to it.
-//! It runs on a thread and a runtime of its own and stops when it is dropped.
+//! It takes messages for queues too, so that one endpoint is enough for what works with both services. It
+//! runs on a thread and a runtime of its own and stops when it is dropped.
 //!
 //! It leaves to AWS: identity policies (every caller may do everything that no resource policy denies),
 //! signatures, capacity, and the true length of every delay; [`Settings`] has those that matter here.
@@ -13,6 +14,7 @@ mod front;
 mod json;
 mod own;
 mod policy;
+mod queue;
 mod state;
 mod tables;
 
@@ -110,6 +112,11 @@ impl Emulator {
             )
             // The budget of retries is otherwise shared by every client of the process.
             .retry_partition(RetryPartition::custom(endpoint.to_owned()).build())
+    }
+
+    /// The access key id by which calls are known to come from a principal; any secret will do.
+    pub fn access_key(&self, principal: &str) -> String {
+        self.state.access_key(principal)
     }
 
     /// Injects a fault.

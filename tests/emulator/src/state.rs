@@ -111,6 +111,8 @@ pub(crate) struct Inner {
     /// Newest last.
     pub(crate) imports: Vec<StoredImport>,
     pub(crate) revision: u64,
+    /// What was sent to each queue.
+    pub(crate) queues: BTreeMap<String, Vec<Value>>,
     principals: Vec<String>,
 }
 
