@@ -6,6 +6,7 @@ AWS_VENV := .local/venv-aws
 SAM_VENV := .local/venv-sam
 AWS_TOOLS := $(AWS_VENV)/.installed
 SAM_TOOLS := $(SAM_VENV)/.installed
+CARGO_DENY := .local/cargo/bin/cargo-deny
 
 # cargo-lambda always names a target, and cargo keeps artefacts of a named target apart: with the same name everywhere
 # `make demo`, `make test` and `make check` build each dependency once.
@@ -22,11 +23,12 @@ test: $(AWS_TOOLS) $(SAM_TOOLS) nextest
 	cargo test --workspace --doc --locked
 	$(AWS_VENV)/bin/python -m pytest -q -c local/pytest.ini --rootdir local local/tests
 
-check: $(AWS_TOOLS) $(SAM_TOOLS) nextest
+check: $(AWS_TOOLS) $(SAM_TOOLS) $(CARGO_DENY) nextest
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	cargo nextest run --package septet-architecture --locked
+	$(CARGO_DENY) --locked check bans licenses sources
 	$(AWS_VENV)/bin/ruff check local
 	$(AWS_VENV)/bin/ruff format --check local
 	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint --region us-east-1
@@ -54,6 +56,9 @@ $(SAM_TOOLS): local/requirements-sam.txt
 	$(PYTHON) -m venv --clear $(SAM_VENV)
 	$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
 	@touch $@
+
+$(CARGO_DENY):
+	cargo install --quiet --locked --root .local/cargo cargo-deny@0.20.2
 
 .PHONY: nextest
 nextest:
