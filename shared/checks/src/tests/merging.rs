@@ -22,6 +22,8 @@ fn json(profile: &Profile) -> String {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
     fn any_order_and_any_split_give_the_same_bytes_and_the_same_report(
         items in vec((prop_oneof![3 => rich_item(), 1 => any_item()], 0..4_usize, any::<u32>()), 0..40),
@@ -111,7 +113,8 @@ fn too_many_distinct_values_are_an_error_and_never_pass() {
 
 #[test]
 fn profiles_of_different_contracts_are_an_error_in_any_order() {
-    let of = |physical: &str| Checker::new(&contract(&format!("- name: a\n  physicalType: {physical}\n"), ""));
+    let of =
+        |physical: &str| Checker::new(&contract(&format!("- name: a\n  physicalType: {physical}\n"), ""));
     let (one, other) = (of("N"), of("S"));
     let first = item([("id", text("k"))]);
     let (a, b, c) = (

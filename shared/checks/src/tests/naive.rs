@@ -273,7 +273,7 @@ fn duplicates(values: impl Iterator<Item = String>) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn every_count_is_what_plain_checks_count(
