@@ -1,1 +1,34 @@
-fn main() {}
+//! The on-publish function.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::timeout::TimeoutConfig;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use on_publish::{Config, Handler, Sqs};
+use septet_registry::{Entropy, Registry};
+use septet_tables::Tables;
+use septet_telemetry::{Clock, Environment, Invocation, Metrics, SystemClock};
+use serde_json::Value;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    septet_telemetry::start_logging();
+    let config = Config::from_env(Environment::of_process())?;
+    let patience = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(Duration::from_secs(10));
+    let sdk = aws_config::defaults(BehaviorVersion::latest()).timeout_config(patience.build()).load().await;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+    let registry = Registry::in_dynamodb(dynamodb.clone(), &config.registry_table, Entropy::from_system());
+    let tables = Tables::new(dynamodb, config.seal_policy.clone());
+    let queue = Arc::new(Sqs::new(aws_sdk_sqs::Client::new(&sdk), &config.queue_url));
+    let handler = Handler::new(registry, tables, queue, Metrics::stdout(), Arc::new(SystemClock), config);
+    let handler = &handler;
+    lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
+        let invocation = Invocation::from_context(&event.context, SystemClock.now());
+        handler.handle(event.payload, &invocation).await.map_err(Diagnostic::from)
+    }))
+    .await
+}

@@ -1,0 +1,288 @@
+//! The check of a sealed table: scan, profile, verdict.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+use septet_checks::{Checker, Outcome as Answer, Profile};
+use septet_contract::Contract;
+use septet_registry::{Conclusion, Lease, Outcome, Promotion, Refusal, Verdict, VerdictOutcome, Version};
+use septet_tables::{Consistency, Error as TablesError, Segment, TableFacts, Tables};
+use septet_telemetry::Clock;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::error::Error;
+use crate::judge::{self, Judged};
+use crate::look::{Sealed, Visit, until};
+use crate::summary::Step;
+
+/// How many parts of a table are read at the same time.
+const SEGMENTS: u32 = 4;
+
+/// After so many attempts without a verdict the next one is not made: it gives the verdict `errored`.
+const MOST_ATTEMPTS: u32 = 5;
+
+/// Documents written at the same time.
+const DOCUMENTS_AT_ONCE: usize = 8;
+
+/// The most bytes of JSON kept as the profile; an item takes 400 KB.
+const LARGEST_PROFILE: usize = 300_000;
+
+/// What came of a check.
+pub(crate) enum Checked {
+    /// The version stands where it says now.
+    Settled(Box<Version>),
+    /// It could not be done now; look again after so long.
+    Later(Duration, String),
+}
+
+/// How a scan ended.
+enum Scan {
+    Whole(Box<Profile>),
+    /// The invocation ends before the table does.
+    OutOfTime,
+    /// The table vanished.
+    Gone,
+}
+
+impl Visit<'_> {
+    /// Checks a version under a lease, or takes over from whoever did not come to an end.
+    ///
+    /// The lease ends with the invocation, so that a dead one stands in nobody's way for long.
+    pub(crate) async fn check(
+        &mut self,
+        version: &Version,
+        contract: &Contract,
+        facts: &TableFacts,
+    ) -> Result<Checked, Error> {
+        let registry = &self.handler.registry;
+        let lease = Lease { owner: self.invocation.id.clone(), until: self.invocation.deadline };
+        let begun = match registry.begin_check(&version.dataset, version.version, &lease, &self.by()).await? {
+            Outcome::Done(begun) => {
+                self.step(Step::CheckBegun, &begun, "ChecksBegun");
+                begun
+            }
+            Outcome::Already(begun) => begun,
+            Outcome::Refused(Refusal::Leased { owner, until: ends, .. }) => {
+                let delay = until(ends, self.handler.clock.now());
+                return Ok(Checked::Later(delay, format!("{owner} is checking it until {ends}")));
+            }
+            // Another invocation was faster.
+            Outcome::Refused(_) => return Ok(Checked::Settled(Box::new(self.reread(version).await?))),
+        };
+        if begun.attempts % (MOST_ATTEMPTS + 1) == 0 {
+            let reason = format!(
+                "the check began {MOST_ATTEMPTS} times and never came to an end: the table is too big for one \
+                 invocation of the function, or something stops it each time; see the function's log"
+            );
+            return self.conclude(&begun, contract, &Judged::errored(reason)).await;
+        }
+        // Whatever happened since it was sealed: what is checked is what will be served.
+        match self.seal(facts).await? {
+            Sealed::Yes => {}
+            Sealed::Gone => return Ok(Checked::Settled(Box::new(self.lose(&begun).await?))),
+            Sealed::NotYet(delay, reason) => {
+                let delay = delay.max(until(self.invocation.deadline, self.handler.clock.now()));
+                return Ok(Checked::Later(delay, reason));
+            }
+        }
+        let checker = Arc::new(Checker::new(contract));
+        let profile = match self.scan(&checker).await? {
+            Scan::Whole(profile) => *profile,
+            Scan::Gone => return self.gone(&begun).await,
+            Scan::OutOfTime => {
+                warn!(table = %self.table, attempts = begun.attempts, "the invocation ends before the scan does");
+                let delay = until(self.invocation.deadline, self.handler.clock.now());
+                return Ok(Checked::Later(delay, "there was not time enough to scan the table".into()));
+            }
+        };
+        let ttl = match self.handler.tables.ttl(&self.table).await {
+            Err(TablesError::NotFound { .. }) => return self.gone(&begun).await,
+            ttl => ttl?,
+        };
+        // The scan went by name: it must have been this table to its end.
+        match self.handler.tables.describe(&self.table).await? {
+            Some(now) if now.id == begun.table_id => {}
+            _ => return self.gone(&begun).await,
+        }
+        let judged = judge::judge(&checker, &profile, facts, &ttl, begun.readiness.as_ref());
+        self.keep(&begun, profile, &judged).await?;
+        self.conclude(&begun, contract, &judged).await
+    }
+
+    /// Ends the check of a table that vanished.
+    async fn gone(&mut self, version: &Version) -> Result<Checked, Error> {
+        match self.handler.tables.describe(&self.table).await? {
+            Some(facts) if facts.id == version.table_id => {
+                Err(Error::Broken { table: self.table.clone(), message: "it vanished and is back".into() })
+            }
+            _ => Ok(Checked::Settled(Box::new(self.lose(version).await?))),
+        }
+    }
+
+    async fn scan(&self, checker: &Arc<Checker>) -> Result<Scan, Error> {
+        let mut segments = JoinSet::new();
+        for index in 0..SEGMENTS {
+            let reader = Reader {
+                tables: self.handler.tables.clone(),
+                clock: self.handler.clock.clone(),
+                stop_at: stop_at(self.invocation.now, self.invocation.deadline),
+                deadline: self.invocation.deadline,
+                table: self.table.clone(),
+                segment: Segment { index, total: SEGMENTS },
+            };
+            segments.spawn(reader.read(checker.clone()));
+        }
+        let mut whole = checker.profile();
+        while let Some(ended) = segments.join_next().await {
+            let part = ended.map_err(|error| Error::Broken {
+                table: self.table.clone(),
+                message: format!("a part of the scan stopped: {error}"),
+            })?;
+            // The others are stopped when the set is dropped.
+            match part? {
+                Scan::Whole(part) => whole.merge(*part),
+                other => return Ok(other),
+            }
+        }
+        Ok(Scan::Whole(Box::new(whole)))
+    }
+
+    /// Keeps the profile and every answer, for people and for later versions.
+    async fn keep(&self, version: &Version, profile: Profile, judged: &Judged) -> Result<(), Error> {
+        let mut documents = vec![("PROFILE".to_owned(), profile_document(profile))];
+        for (at, result) in judged.results.iter().enumerate() {
+            let id: String = result.id.chars().take(200).collect();
+            let document = serde_json::to_value(result).map_err(|error| Error::Broken {
+                table: self.table.clone(),
+                message: format!("the answer of {} cannot be kept: {error}", result.id),
+            })?;
+            documents.push((format!("CHECK#{at:04}#{id}"), document));
+        }
+        let (registry, dataset, number) = (&self.handler.registry, &version.dataset, version.version);
+        let mut puts = futures::stream::iter(&documents)
+            .map(|(name, document)| registry.put_document(dataset, number, name, document))
+            .buffer_unordered(DOCUMENTS_AT_ONCE);
+        while let Some(put) = puts.next().await {
+            put?;
+        }
+        Ok(())
+    }
+
+    async fn conclude(
+        &mut self,
+        version: &Version,
+        contract: &Contract,
+        judged: &Judged,
+    ) -> Result<Checked, Error> {
+        let by = self.by();
+        let conclusion = Conclusion {
+            verdict: Verdict {
+                outcome: judged.outcome,
+                reasons: judged.reasons.clone(),
+                warnings: judged.warnings.clone(),
+                at: by.now,
+            },
+            counts: judged.counts.clone(),
+            digest: judged.digest.clone(),
+            promotion: match contract.settings().promotion {
+                septet_contract::Promotion::Auto => Promotion::Auto,
+                septet_contract::Promotion::Manual => Promotion::Manual,
+            },
+        };
+        let (registry, owner) = (&self.handler.registry, &self.invocation.id);
+        let concluded = registry.conclude(&version.dataset, version.version, owner, &conclusion, &by).await?;
+        Ok(Checked::Settled(Box::new(match concluded {
+            Outcome::Done(version) => {
+                let passed = judged.outcome == VerdictOutcome::Passed;
+                let (step, metric) = match passed {
+                    true => (Step::Passed, "VersionsValid"),
+                    false => (Step::Rejected, "VersionsRejected"),
+                };
+                info!(
+                    dataset = %version.dataset, version = version.version.get(), table = %self.table,
+                    verdict = judged.outcome.as_str(), reason = judged.reasons.first(), "the check is over"
+                );
+                self.step(step, &version, metric);
+                version
+            }
+            Outcome::Already(version) => version,
+            // The lease ended and another invocation took over: the verdict is its.
+            Outcome::Refused(_) => self.reread(version).await?,
+        })))
+    }
+}
+
+/// Reads one part of a table.
+struct Reader {
+    tables: Tables,
+    clock: Arc<dyn Clock>,
+    stop_at: Timestamp,
+    deadline: Timestamp,
+    table: septet_registry::TableName,
+    segment: Segment,
+}
+
+impl Reader {
+    async fn read(self, checker: Arc<Checker>) -> Result<Scan, TablesError> {
+        let mut profile = checker.profile();
+        let mut start = None;
+        let mut slowest = SignedDuration::ZERO;
+        loop {
+            let began = self.clock.now();
+            if began + slowest * 2 >= self.stop_at {
+                return Ok(Scan::OutOfTime);
+            }
+            // A call that hangs must not take the whole invocation with it.
+            let left = self.deadline.duration_since(began).unsigned_abs();
+            let page = self.tables.scan_page(&self.table, self.segment, start.as_ref(), Consistency::Strong);
+            let page = match tokio::time::timeout(left.mul_f64(0.9), page).await {
+                Ok(Ok(page)) => page,
+                Ok(Err(TablesError::NotFound { .. })) => return Ok(Scan::Gone),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Ok(Scan::OutOfTime),
+            };
+            for item in &page.items {
+                checker.observe(&mut profile, item);
+            }
+            slowest = slowest.max(self.clock.now().duration_since(began));
+            start = page.next;
+            if start.is_none() {
+                return Ok(Scan::Whole(Box::new(profile)));
+            }
+        }
+    }
+}
+
+/// When a scan stops, so that there is time for what comes after it.
+fn stop_at(now: Timestamp, deadline: Timestamp) -> Timestamp {
+    let length = deadline.duration_since(now).max(SignedDuration::ZERO);
+    let margin = (length / 10).clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(10));
+    deadline.checked_sub(margin).unwrap_or(now)
+}
+
+/// The profile as it is kept; of one that would not fit into an item, what every profile has.
+fn profile_document(profile: Profile) -> Value {
+    let facts = json!({
+        "items": profile.items(), "bytes": profile.bytes(), "digest": profile.digest(),
+    });
+    let whole =
+        serde_json::to_string(&profile.without_values()).ok().filter(|text| text.len() <= LARGEST_PROFILE);
+    match whole.and_then(|text| serde_json::from_str::<Value>(&text).ok()) {
+        Some(whole) => json!({"summary": facts, "profile": whole}),
+        None => json!({"summary": facts, "left_out": "the profile is too large to be kept"}),
+    }
+}
+
+/// The outcome of a report as the registry names it.
+pub(crate) fn outcome(answer: Answer) -> VerdictOutcome {
+    match answer {
+        Answer::Passed => VerdictOutcome::Passed,
+        Answer::Failed => VerdictOutcome::Failed,
+        // A skipped check passed nothing.
+        Answer::Errored | Answer::Skipped => VerdictOutcome::Errored,
+    }
+}

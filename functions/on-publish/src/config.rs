@@ -1,0 +1,97 @@
+//! What the function is told by its environment.
+
+use jiff::SignedDuration;
+use septet_tables::SealPolicy;
+use septet_telemetry::{BadEnvironment, Environment};
+
+/// The function's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The registry table's name.
+    pub registry_table: String,
+    /// The queue that messages come from and go back to.
+    pub queue_url: String,
+    /// Who may still change a sealed table.
+    pub seal_policy: SealPolicy,
+    /// For how long a version may stay incomplete.
+    pub patience: SignedDuration,
+}
+
+impl Config {
+    /// Reads `SEPTET_REGISTRY_TABLE`, `SEPTET_PUBLISH_QUEUE_URL`, `SEPTET_SEAL_ROLES` (ARNs with commas between
+    /// them) and `SEPTET_ABANDON_AFTER_HOURS` (24 if not set); an error names every bad one.
+    pub fn from_env(mut environment: Environment) -> Result<Self, BadEnvironment> {
+        let registry_table = environment.text("SEPTET_REGISTRY_TABLE");
+        let queue_url = environment.required("SEPTET_PUBLISH_QUEUE_URL", queue_url);
+        let seal_policy = environment.required("SEPTET_SEAL_ROLES", seal_policy);
+        let patience = environment.optional("SEPTET_ABANDON_AFTER_HOURS", hours);
+        match (registry_table, queue_url, seal_policy, patience) {
+            (Some(registry_table), Some(queue_url), Some(seal_policy), Some(patience)) => {
+                let patience = patience.unwrap_or(SignedDuration::from_hours(24));
+                Ok(Self { registry_table, queue_url, seal_policy, patience })
+            }
+            _ => Err(environment.bad()),
+        }
+    }
+}
+
+fn queue_url(text: &str) -> Result<String, String> {
+    let is_url = text.starts_with("https://") || text.starts_with("http://");
+    if is_url { Ok(text.to_owned()) } else { Err("the URL of an SQS queue".into()) }
+}
+
+fn seal_policy(text: &str) -> Result<SealPolicy, String> {
+    SealPolicy::new(text.split(',').map(str::trim)).map_err(|error| match error {
+        septet_tables::Error::SealRoles { problem } => {
+            format!("ARNs of IAM roles with commas between them: {problem}")
+        }
+        other => other.to_string(),
+    })
+}
+
+fn hours(text: &str) -> Result<SignedDuration, String> {
+    match text.parse() {
+        Ok(hours @ 1..=8760) => Ok(SignedDuration::from_hours(hours)),
+        _ => Err("a whole number of hours from 1 to 8760".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: [(&str, &str); 3] = [
+        ("SEPTET_REGISTRY_TABLE", "septet-registry"),
+        ("SEPTET_PUBLISH_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/septet-publish"),
+        ("SEPTET_SEAL_ROLES", "arn:aws:iam::333333333333:role/a, arn:aws:iam::333333333333:role/b"),
+    ];
+
+    #[test]
+    fn settings_come_from_the_environment() {
+        let config = Config::from_env(Environment::of(GOOD)).unwrap();
+        assert_eq!(config.registry_table, "septet-registry");
+        let roles = ["arn:aws:iam::333333333333:role/a", "arn:aws:iam::333333333333:role/b"];
+        assert_eq!(config.seal_policy, SealPolicy::new(roles).unwrap());
+        assert_eq!(config.patience, SignedDuration::from_hours(24));
+        let more = Environment::of(GOOD.into_iter().chain([("SEPTET_ABANDON_AFTER_HOURS", "3")]));
+        assert_eq!(Config::from_env(more).unwrap().patience, SignedDuration::from_hours(3));
+    }
+
+    #[test]
+    fn every_bad_setting_is_named() {
+        let bad = [
+            ("SEPTET_PUBLISH_QUEUE_URL", "septet-publish"),
+            ("SEPTET_SEAL_ROLES", "arn:aws:iam::333333333333:role/a,"),
+            ("SEPTET_ABANDON_AFTER_HOURS", "-1"),
+        ];
+        let error = Config::from_env(Environment::of(bad)).unwrap_err().to_string();
+        for name in [
+            "SEPTET_REGISTRY_TABLE is missing",
+            "SEPTET_PUBLISH_QUEUE_URL is \"septet-publish\"",
+            "SEPTET_SEAL_ROLES is \"arn:aws:iam::333333333333:role/a,\"",
+            "SEPTET_ABANDON_AFTER_HOURS is \"-1\"",
+        ] {
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The function against DynamoDB in process, through the real SDK client.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+mod faults;
+mod kill;
+mod messages;
+mod orders;
+mod publish;
+mod reject;
+mod support;
