@@ -34,7 +34,7 @@
 //!
 //! # Where this is stricter than the standard's JSON Schema
 //! The schema is the one of v3.2.0, which also takes documents of v3.1.0. A document that Septet accepts is valid
-//! by that schema, but for the last two points. Refused here although the schema takes it:
+//! by that schema, but for the last point. Refused here although the schema takes it:
 //! - `apiVersion` before v3.1.0; a contract without `name`, or with one that is no dataset name.
 //! - A `severity` that is not `error`, `warning` or `info`; a `unit` of a metric that is not `rows` or
 //!   `percent`; arguments that a metric does not have; operands that are no numbers.
@@ -43,10 +43,9 @@
 //! - All that is impossible, and all that contradicts DynamoDB: types, keys, names of members.
 //! - In YAML: duplicate keys, merge keys, tags, more than one document; numbers beyond DynamoDB's 38 digits.
 //!
-//! Taken here although the schema refuses it, both times because the schema applies the conditions for each
-//! logical type also where none is written:
-//! - A property without `logicalType`, such as one with only `physicalType: SS`.
-//! - A rule without `type` whose `metric` is there counts as `type: library` in both.
+//! Taken here although the schema refuses it:
+//! - A property without `logicalType`, such as one with only `physicalType: SS`. The schema applies its
+//!   conditions for each logical type also where none is written, and so asks for a `map`.
 //!
 //! YAML is read as version 1.2: `yes` and `on` are text, `0o17` is octal, dates are text. Python's tools read
 //! version 1.1; quote such values where both matter.
@@ -242,6 +241,11 @@ impl Contract {
                 |what: String, reason| found.push(Unenforced { path: place.to_string(), what, reason });
             if let Some(Format::Text(TextFormat::Other(format))) = &property.options.format {
                 add(format!("format {format:?}"), "Septet does not know this format");
+            }
+            if let Some(zone) = &property.options.default_timezone
+                && !["UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z"].contains(&zone.as_str())
+            {
+                add(format!("defaultTimezone {zone:?}"), "moments without an offset are compared as UTC");
             }
             if property.unique && place.0.len() > 1 {
                 add("unique".to_owned(), "uniqueness is checked over items, not within them");

@@ -525,3 +525,46 @@ impl std::fmt::Display for Literal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machine_types_hold_exactly_their_range() {
+        for (signed, bits, least, most) in [
+            (true, 8, "-128", "127"),
+            (false, 8, "0", "255"),
+            (true, 32, "-2147483648", "2147483647"),
+            (false, 64, "0", "18446744073709551615"),
+        ] {
+            let format = IntegerFormat { signed, bits };
+            let [least, most] = [least, most].map(|text| text.parse::<i128>().unwrap());
+            for (value, expected) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
+                assert_eq!(format.holds(&Number::parse(&value.to_string()).unwrap()), expected, "{value}");
+            }
+        }
+        let wide = IntegerFormat { signed: true, bits: 128 };
+        for (text, expected) in
+            [("1.7e38", true), ("1.8e38", false), ("-1.7e38", true), ("1e125", false), ("0.5", false)]
+        {
+            assert_eq!(wide.holds(&Number::parse(text).unwrap()), expected, "{text}");
+        }
+        let unsigned = IntegerFormat { signed: false, bits: 128 };
+        assert!(unsigned.holds(&Number::parse("3.4e38").unwrap()));
+        assert!(!unsigned.holds(&Number::parse("3.5e38").unwrap()));
+    }
+
+    #[test]
+    fn types_read_back_by_their_names() {
+        for physical in PhysicalType::ALL {
+            assert_eq!(PhysicalType::parse(physical.as_str()), Some(*physical));
+            assert_eq!(physical.alone(), [*physical]);
+        }
+        for logical in LogicalType::ALL {
+            assert_eq!(LogicalType::parse(logical.as_str()), Some(*logical));
+            assert!(logical.physical_types().iter().all(|physical| logical.may_be(*physical)));
+        }
+        assert_eq!(PhysicalType::parse("bool"), None);
+    }
+}

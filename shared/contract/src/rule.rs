@@ -372,3 +372,44 @@ pub struct LambdaRule {
     /// ARN of the function, with or without a qualifier.
     pub arn: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_includes_both_its_ends() {
+        let n = Number::from;
+        for (condition, holding) in [
+            (Condition::Is(n(5)), vec![5]),
+            (Condition::IsNot(n(5)), vec![3, 4, 6, 7, 8]),
+            (Condition::GreaterThan(n(5)), vec![6, 7, 8]),
+            (Condition::GreaterOrEqual(n(5)), vec![5, 6, 7, 8]),
+            (Condition::LessThan(n(5)), vec![3, 4]),
+            (Condition::LessOrEqual(n(5)), vec![3, 4, 5]),
+            (Condition::Between(n(4), n(6)), vec![4, 5, 6]),
+            (Condition::NotBetween(n(4), n(6)), vec![3, 7, 8]),
+        ] {
+            let found: Vec<u64> = (3..=8).filter(|value| condition.holds(&n(*value))).collect();
+            assert_eq!(found, holding, "{condition}");
+            let found: Vec<u64> = (3..=8).filter(|part| condition.holds_percent(*part, 100)).collect();
+            assert_eq!(found, holding, "{condition} percent");
+        }
+    }
+
+    #[test]
+    fn one_item_too_many_in_a_thousand_million_breaks_a_percentage() {
+        let limit = Condition::LessOrEqual(Number::parse("0.1").unwrap());
+        assert!(limit.holds_percent(1_000_000, 1_000_000_000));
+        assert!(!limit.holds_percent(1_000_001, 1_000_000_000));
+        assert!(limit.holds_percent(0, 0));
+    }
+
+    #[test]
+    fn a_condition_prints_as_a_sentence() {
+        let between = Condition::Between(Number::from(900_000), Number::from(1_500_000));
+        assert_eq!(between.to_string(), "must be between 900000 and 1500000, both included");
+        assert_eq!(between.operands().collect::<Vec<_>>(), [Number::from(900_000), Number::from(1_500_000)]);
+        assert_eq!(between.key(), "mustBeBetween");
+    }
+}

@@ -27,7 +27,8 @@ pub(crate) enum Shape {
     /// Anything but a list or an object.
     Scalar,
     TextOrInteger,
-    TextOrTexts,
+    /// Places of properties, as `orders.id`, or a list of them.
+    References,
     Choice(&'static [&'static str]),
     List(&'static Shape),
     Object(&'static Keys),
@@ -36,6 +37,8 @@ pub(crate) enum Shape {
     TextOr(&'static Shape),
     /// An object or, in former versions, a list.
     ObjectOrList(&'static Keys, &'static Shape),
+    /// A relationship of a schema object.
+    Relationship,
     Server,
     Property {
         named: bool,
@@ -277,10 +280,7 @@ pub(crate) fn check(node: &Node, shape: Shape, path: &str, findings: &mut Findin
             let fits = node.text().is_some() || node.number().is_some_and(|n| n.is_integer());
             expect(fits, "text or a whole number", node, path, findings);
         }
-        Shape::TextOrTexts => match &node.value {
-            Value::List(_) => check_list(node, TEXTS, path, findings),
-            _ => expect(node.text().is_some(), "text or a list of texts", node, path, findings),
-        },
+        Shape::References => schema::check_references(node, path, findings),
         Shape::Choice(choices) => check_choice(node, choices, path, findings),
         Shape::List(_) => check_list(node, shape, path, findings),
         Shape::Object(keys) => check_members(node, keys, &[], true, path, findings),
@@ -294,6 +294,7 @@ pub(crate) fn check(node: &Node, shape: Shape, path: &str, findings: &mut Findin
             Value::List(_) => check_list(node, Shape::List(item), path, findings),
             _ => check_members(node, keys, &[], true, path, findings),
         },
+        Shape::Relationship => schema::check_relationship(node, path, findings),
         Shape::Server => servers::check_server(node, path, findings),
         Shape::Property { named } => schema::check_property(node, named, path, findings),
         Shape::Quality => quality::check_rule(node, path, findings),
@@ -306,9 +307,7 @@ fn expect(fits: bool, what: &str, node: &Node, path: &str, findings: &mut Findin
         return;
     }
     let hint = match (&node.value, what) {
-        (Value::Number(_) | Value::Bool(_), "text" | "text or a list of texts") => {
-            "put it in quotes".to_owned()
-        }
+        (Value::Number(_) | Value::Bool(_), "text") => "put it in quotes".to_owned(),
         (Value::Text(text), "true or false") => match text.to_ascii_lowercase().as_str() {
             "yes" | "on" | "y" | "true" => "write true, without quotes".to_owned(),
             "no" | "off" | "n" | "false" => "write false, without quotes".to_owned(),

@@ -3,7 +3,7 @@
 use super::{
     CUSTOM, DEFINITIONS, Keys, Shape, TAGS, TEXTS, check, check_choice, check_members, expect, join, require,
 };
-use crate::document::{Node, Value, canonical_json};
+use crate::document::{Node, Value, canonical_json, quote};
 use crate::findings::Findings;
 use crate::model::LogicalType;
 
@@ -27,7 +27,7 @@ pub(super) static OBJECT: Keys = Keys {
         ("physicalName", Shape::Text),
         ("dataGranularityDescription", Shape::Text),
         ("properties", PROPERTIES),
-        ("relationships", Shape::List(&Shape::Object(&RELATIONSHIP))),
+        ("relationships", Shape::List(&Shape::Relationship)),
         ("quality", Shape::List(&Shape::Quality)),
         ("context", Shape::TextOr(&Shape::Object(&super::CONTEXT))),
     ],
@@ -90,8 +90,8 @@ static RELATIONSHIP: Keys = Keys {
     members: &[
         ("id", Shape::Text),
         ("type", Shape::Choice(&["foreignKey"])),
-        ("from", Shape::TextOrTexts),
-        ("to", Shape::TextOrTexts),
+        ("from", Shape::References),
+        ("to", Shape::References),
         ("customProperties", CUSTOM),
     ],
     required: &["from", "to"],
@@ -102,7 +102,7 @@ static PROPERTY_RELATIONSHIP: Keys = Keys {
     members: &[
         ("id", Shape::Text),
         ("type", Shape::Choice(&["foreignKey"])),
-        ("to", Shape::TextOrTexts),
+        ("to", Shape::References),
         ("customProperties", CUSTOM),
     ],
     required: &["to"],
@@ -308,4 +308,72 @@ pub(super) fn check_enum(node: &Node, path: &str, findings: &mut Findings) {
             );
         }
     }
+}
+
+pub(super) fn check_relationship(node: &Node, path: &str, findings: &mut Findings) {
+    check_members(node, &RELATIONSHIP, &[], true, path, findings);
+    let is_list = |key| node.get(key).map(|node| matches!(node.value, Value::List(_)));
+    if let (Some(from), Some(to)) = (is_list("from"), is_list("to"))
+        && from != to
+    {
+        let hint = "write both as one place each, or both as lists";
+        findings.error(node.at, path, "of from and to, one is a list and one is not", hint);
+    }
+}
+
+pub(super) fn check_references(node: &Node, path: &str, findings: &mut Findings) {
+    match &node.value {
+        Value::List(nodes) if nodes.is_empty() => {
+            findings.error(node.at, path, "the list of places is empty", "name a property such as orders.id");
+        }
+        Value::List(nodes) => {
+            for (index, node) in nodes.iter().enumerate() {
+                check_reference(node, &format!("{path}[{index}]"), findings);
+            }
+        }
+        _ => check_reference(node, path, findings),
+    }
+}
+
+fn check_reference(node: &Node, path: &str, findings: &mut Findings) {
+    match node.text() {
+        None => expect(false, "text", node, path, findings),
+        Some(text) if !is_shorthand(text) && !is_qualified(text) => findings.error(
+            node.at,
+            path,
+            format!("{} is no place of a property", quote(text)),
+            "write orders.id, or schema/orders/properties/id",
+        ),
+        Some(_) => {}
+    }
+}
+
+fn is_word(text: &str, more: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || more.contains(c))
+}
+
+/// `object.property`, with further members after further dots.
+fn is_shorthand(text: &str) -> bool {
+    text.contains('.') && text.split('.').all(|word| is_word(word, "-"))
+}
+
+/// Pairs `list/id`, optionally after a file or URL and `#`.
+fn is_qualified(text: &str) -> bool {
+    let place = match text.split_once('#') {
+        Some((file, place)) => {
+            let bare = file.strip_prefix("https://").or_else(|| file.strip_prefix("http://")).unwrap_or(file);
+            let stem = bare.strip_suffix(".yaml").or_else(|| bare.strip_suffix(".yml")).unwrap_or_default();
+            if stem.is_empty() || !stem.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c)) {
+                return false;
+            }
+            place
+        }
+        None => text,
+    };
+    let steps: Vec<_> = place.strip_prefix('/').unwrap_or(place).split('/').collect();
+    let (pairs, rest) = steps.as_chunks::<2>();
+    let is_id =
+        |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    rest.is_empty() && pairs.iter().all(|[word, id]| is_word(word, "") && is_id(id))
 }
