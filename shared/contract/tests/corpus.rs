@@ -86,6 +86,16 @@ fn set_options(property: &Property) -> String {
 }
 
 #[test]
+fn the_contracts_of_the_project_leave_no_doubt() {
+    let documents = documents("../../../../contracts");
+    assert!(documents.len() >= 2, "{} documents", documents.len());
+    for (path, text) in documents {
+        let contract = Contract::parse(&text).unwrap_or_else(|found| panic!("{}", printed(&path, &found)));
+        assert_eq!(printed(&path, contract.warnings()), "", "{}", path.display());
+    }
+}
+
+#[test]
 fn bad_documents_are_refused_with_place_and_hint() {
     let documents = documents("bad");
     assert!(documents.len() >= 45, "{} documents", documents.len());

@@ -198,8 +198,9 @@ impl Reader<'_> {
                     return Ok(text);
                 }
                 Some('\\') => {
+                    let at = self.at;
                     self.next();
-                    text.push(self.escape()?);
+                    text.push(self.escape(at)?);
                 }
                 Some(c) if c >= ' ' => {
                     self.next();
@@ -213,8 +214,7 @@ impl Reader<'_> {
         }
     }
 
-    fn escape(&mut self) -> Result<char, Stop> {
-        let at = self.at;
+    fn escape(&mut self, at: Position) -> Result<char, Stop> {
         let c = match self.next() {
             Some(c @ ('"' | '\\' | '/')) => c,
             Some('b') => '\u{8}',
@@ -253,5 +253,68 @@ impl Reader<'_> {
             self.next();
         }
         Ok(unit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::canonical_json;
+    use super::*;
+
+    fn json(text: &str) -> String {
+        let mut findings = Findings::default();
+        match read(text, &mut findings) {
+            Some(node) => canonical_json(&node),
+            None => findings
+                .into_sorted()
+                .iter()
+                .map(|d| format!("{}:{} {}", d.line, d.column, d.message))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn escapes_are_the_characters_they_stand_for() {
+        assert_eq!(
+            json(r#""\u00e9\ud83d\ude00\/\b\f\n\r\t\"\\""#),
+            "\"é😀/\\u0008\\u000c\\n\\r\\t\\\"\\\\\""
+        );
+        for text in [r#""\ud83d""#, r#""\ud83dx""#, r#""\ud83d\u0041""#, r#""\ude00""#] {
+            assert!(json(text).contains("surrogate"), "{text}: {}", json(text));
+        }
+        assert_eq!(json("\"a\nb\""), "1:3 not valid JSON: '\\n' must be escaped in a string");
+        assert_eq!(json(r#""\x""#), "1:2 not valid JSON: an unknown escape");
+        assert_eq!(json(r#""\u12""#), "1:6 not valid JSON: expected four hexadecimal digits, found '\"'");
+    }
+
+    #[test]
+    fn numbers_are_kept_exactly_and_written_one_way() {
+        for (text, expected) in [
+            ("-0", "0"),
+            ("1.50e1", "15"),
+            ("12345678901234567890123456789012345678", "12345678901234567890123456789012345678"),
+            ("0.1", "0.1"),
+            ("1E-130", "1e-130"),
+        ] {
+            assert_eq!(json(text), expected, "{text}");
+        }
+        for text in ["01", "1.", "-", "+1", ".5", "1e", "1e400", "123456789012345678901234567890123456789"] {
+            assert!(json(text).starts_with("1:1 "), "{text}: {}", json(text));
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_where_it_ends() {
+        for (text, expected) in [
+            ("", "1:1 not valid JSON: expected a value, found the end of the text"),
+            ("{\"a\": 1,\n  }", "2:3 not valid JSON: expected a key in double quotes, found '}'"),
+            ("[1 2]", "1:4 not valid JSON: expected ',' or ']', found '2'"),
+            ("{} x", "1:4 more text after the end of the JSON document"),
+            ("[tru]", "1:5 not valid JSON: expected true, found ']'"),
+        ] {
+            assert_eq!(json(text), expected, "{text}");
+        }
+        assert!(json(&"[".repeat(200)).contains("128 levels"));
+        assert!(json(&format!("[{}0]", "0,".repeat(200_001))).contains("more than 200000 values"));
     }
 }

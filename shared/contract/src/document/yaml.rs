@@ -320,6 +320,8 @@ mod tests {
             bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![below; 9].join(", ")));
         }
         assert!(json(&bomb).contains("more than 200000 values"), "{}", json(&bomb));
+        let wide = format!("a: &a [{}]\nb: [{}]", ["x"; 1000].join(", "), ["*a"; 1000].join(", "));
+        assert!(json(&wide).contains("more than 200000 values"), "{}", json(&wide));
         let mut deep = String::from("a0: &a0 [x]\n");
         for level in 1..200 {
             deep.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
