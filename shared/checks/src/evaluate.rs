@@ -120,17 +120,18 @@ impl Checker {
             (Count::Items, _) | (_, Unit::Rows) => condition.holds(&Number::from(part)),
             (_, Unit::Percent) => condition.holds_percent(part, whole),
         };
+        let plural = if part == 1 { "" } else { "s" };
         let what = match count {
-            Count::Items => "items",
-            Count::Nulls => "nulls",
-            Count::Missing(_) => "missing values",
-            Count::Invalid(_) => "invalid values",
-            Count::Duplicates(_) | Count::PrimaryKey => "duplicates",
+            Count::Items => "item",
+            Count::Nulls => "null",
+            Count::Missing(_) => "missing value",
+            Count::Invalid(_) => "invalid value",
+            Count::Duplicates(_) | Count::PrimaryKey => "duplicate",
         };
         let seen = match (count, unit) {
-            (Count::PrimaryKey, _) => format!("no {what}, as DynamoDB keeps primary keys unique"),
-            (Count::Items, _) | (_, Unit::Rows) => format!("{part} {what}"),
-            (_, Unit::Percent) => format!("{} % {what} ({part} of {whole})", percent(part, whole)),
+            (Count::PrimaryKey, _) => format!("no {what}s, as DynamoDB keeps primary keys unique"),
+            (Count::Items, _) | (_, Unit::Rows) => format!("{part} {what}{plural}"),
+            (_, Unit::Percent) => format!("{} % {what}s ({part} of {whole})", percent(part, whole)),
         };
         let message = format!("{}: {seen}, {expected} expected", base.label());
         if holds {
@@ -289,13 +290,14 @@ fn expected(condition: &Condition, unit: Unit) -> String {
         Unit::Percent => " %",
     };
     match condition {
+        Condition::Is(n) if *n == Number::ZERO => "none".to_owned(),
         Condition::Is(n) => format!("exactly {n}{unit}"),
         Condition::IsNot(n) => format!("anything but {n}{unit}"),
         Condition::GreaterThan(n) => format!("more than {n}{unit}"),
         Condition::GreaterOrEqual(n) => format!("at least {n}{unit}"),
         Condition::LessThan(n) => format!("less than {n}{unit}"),
         Condition::LessOrEqual(n) => format!("at most {n}{unit}"),
-        Condition::Between(low, high) => format!("{low} to {high}{unit}, both included,"),
+        Condition::Between(low, high) => format!("between {low} and {high}{unit} (both included)"),
         Condition::NotBetween(low, high) => format!("less than {low} or more than {high}{unit}"),
     }
 }

@@ -87,6 +87,8 @@ mod report;
 #[cfg(test)]
 mod samples;
 mod size;
+#[cfg(test)]
+mod tests;
 mod text_format;
 mod value;
 mod view;
