@@ -13,6 +13,7 @@
 //! It leaves to others: what a contract says, what is in a table.
 
 pub mod audit;
+mod clock;
 pub mod dataset;
 pub mod decide;
 mod dynamodb;
@@ -31,6 +32,7 @@ mod transaction;
 mod version;
 
 pub use audit::{Action, Record};
+pub use clock::{Clock, SystemClock};
 pub use dataset::{Claim, Contract, Dataset, Listing, Promotion, Settings};
 pub use decide::{Announcement, Direction, NewContract, PointRequest};
 pub use dynamodb::DynamoDb;

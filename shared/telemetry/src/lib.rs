@@ -3,15 +3,14 @@
 //! Logs go through the Lambda runtime's own subscriber, metrics as lines in CloudWatch's embedded metric
 //! format; both end up on standard output. What is measured and what is logged is the functions' business.
 
-mod clock;
 mod environment;
 mod invocation;
 mod metrics;
 
-pub use clock::{Clock, SystemClock};
 pub use environment::{BadEnvironment, Environment};
 pub use invocation::Invocation;
 pub use metrics::{Dimension, Metrics, NAMESPACE, Unit};
+pub use septet_registry::{Clock, SystemClock};
 
 /// Sends log lines to standard output, in the format and from the level on that the function is configured for.
 ///
