@@ -12,7 +12,7 @@ use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -184,6 +184,12 @@ impl Front {
             Some(kind) if is_queue => return Some(queue::failure(&kind, &call).response()),
             Some(kind) => return Some(own::failure(&kind, &call).response()),
         }
+        if let Some((key, rest)) = &unprocessed
+            && call.body["RequestItems"].as_object().is_some_and(Map::is_empty)
+        {
+            // None is done, and dynoxide takes no empty batch.
+            return Some(Answer::ok(json!({"Responses": {}, *key: rest})).response());
+        }
         let mut response = match is_queue {
             true => queue::answer(&self.state, &call).response(),
             false => self.answer(&parts, &mut call).await?,
@@ -199,6 +205,10 @@ impl Front {
     async fn answer(&self, parts: &Parts, call: &mut Call) -> Option<Response<Full<Bytes>>> {
         if let Some(named) = call.body["TableName"].as_str() {
             call.body["TableName"] = table_of(named).into();
+        }
+        if let Some(requests) = call.body.get_mut("RequestItems").and_then(Value::as_object_mut) {
+            let named = std::mem::take(requests).into_iter();
+            requests.extend(named.map(|(table, request)| (table_of(&table).to_owned(), request)));
         }
         if let Some(refusal) = own::refuse(&self.state, call) {
             return Some(refusal.response());

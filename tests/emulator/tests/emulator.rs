@@ -222,6 +222,26 @@ async fn a_batch_is_done_in_part() {
     assert_eq!(answer.unprocessed_keys.unwrap()[TABLE].keys()[0]["id"], s("2"));
 }
 
+#[tokio::test]
+async fn a_batch_may_be_done_not_at_all() {
+    let emulator = with_table().await;
+    let client = emulator.client();
+    emulator.inject(Fault::unprocessed("BatchWriteItem", 0));
+    let answer = client.batch_write_item().request_items(TABLE, vec![write("1")]).send().await.unwrap();
+    assert_eq!(answer.unprocessed_items.unwrap()[TABLE], [write("1")]);
+    assert_eq!(emulator.items(TABLE).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_may_name_its_table_by_arn() {
+    let emulator = with_table().await;
+    let client = emulator.client();
+    client.batch_write_item().request_items(arn(), vec![write("1")]).send().await.unwrap();
+    let keys = KeysAndAttributes::builder().keys([("id".to_owned(), s("1"))].into()).build().unwrap();
+    let answer = client.batch_get_item().request_items(arn(), keys).send().await.unwrap();
+    assert_eq!(answer.responses.unwrap().into_values().flatten().count(), 1);
+}
+
 fn write(id: &str) -> WriteRequest {
     WriteRequest::builder().put_request(PutRequest::builder().item("id", s(id)).build().unwrap()).build()
 }
