@@ -10,7 +10,7 @@ use crate::literals::Literals;
 use crate::plan::{Check, Count, Judgement, KeyPart, Kind, Node, Plan, ROOT, Reader};
 
 /// Zones that are UTC by another name.
-const UTC: [&str; 6] = ["UTC", "Z", "GMT", "Etc/UTC", "Etc/GMT", "+00:00"];
+const UTC: [&str; 5] = ["UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z"];
 
 impl Plan {
     pub(crate) fn new(object: &Object) -> Self {
@@ -168,13 +168,8 @@ impl Compiler<'_> {
             let reason = format!("the format {name:?} is not enforced by this version of Septet");
             self.judge("format", node, Kind::Skipped(reason));
         }
-        let bounds = [options.minimum, options.maximum, options.exclusive_minimum, options.exclusive_maximum];
-        if let Some(zone) = &options.default_timezone
-            && options.timezone != Some(true)
-            && !UTC.contains(&zone.as_str())
-            && bounds.iter().any(Option::is_some)
-        {
-            let reason = format!("moments without a zone are compared as UTC, not as {zone}");
+        if let Some(zone) = options.default_timezone.as_ref().filter(|zone| !UTC.contains(&zone.as_str())) {
+            let reason = format!("moments without an offset are compared as UTC, not as {zone}");
             self.judge("defaultTimezone", node, Kind::Skipped(reason));
         }
     }

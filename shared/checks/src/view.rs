@@ -82,3 +82,29 @@ pub(crate) fn shortened(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{item, number, text};
+
+    #[test]
+    fn values_are_shown_in_few_characters_on_one_line() {
+        for (value, expected) in [
+            (text("a\n\"b\""), r#""a\n\"b\"""#.to_owned()),
+            (text("é".repeat(61)), format!("\"{}…\"", "é".repeat(60))),
+            (text("é".repeat(60)), format!("\"{}\"", "é".repeat(60))),
+            (number("1.50"), "1.50".to_owned()),
+            (number("1".repeat(100)), format!("{}…", "1".repeat(60))),
+            (Value::B(vec![0; 3]), "3 bytes".to_owned()),
+            (Value::Bool(true), "true".to_owned()),
+            (Value::Null, "null".to_owned()),
+            (Value::M(item([("a", Value::Null)])), "map of 1".to_owned()),
+            (Value::L(vec![]), "list of 0".to_owned()),
+            (Value::SS(vec!["a".to_owned()]), "set of 1".to_owned()),
+            (Value::BS(vec![vec![1], vec![2]]), "set of 2".to_owned()),
+        ] {
+            assert_eq!(View::from(&value).shown(), expected);
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Tests of the whole: contracts as documents, items, reports.
 
+mod hostile;
 mod limits;
 mod merging;
 mod naive;

@@ -1,5 +1,7 @@
 //! Rules of the contract, and the table as a whole.
 
+use std::collections::HashSet;
+
 use septet_contract::{Contract, Severity};
 
 use super::{contract, failing, items, report, result};
@@ -208,6 +210,33 @@ fn what_nothing_enforces_yet_is_said_and_never_counts_as_passed() {
 }
 
 #[test]
+fn what_is_skipped_is_what_the_contract_says_is_not_enforced() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../contract/tests/corpus/good");
+    let mut skipped_at_all = 0;
+    for file in std::fs::read_dir(corpus).unwrap() {
+        let path = file.unwrap().path();
+        let contract = Contract::parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let report = report(&Checker::new(&contract), &[]);
+        let skipped = report.results.iter().filter(|result| result.outcome == Outcome::Skipped);
+        let skipped = skipped.filter(|result| result.rule != "text").count();
+        assert_eq!(skipped, contract.unenforced().len(), "{} {:?}", path.display(), contract.unenforced());
+        skipped_at_all += skipped;
+        let ids: HashSet<_> = report.results.iter().map(|result| &result.id).collect();
+        assert_eq!(ids.len(), report.results.len(), "an id stands twice: {}", path.display());
+    }
+    assert!(skipped_at_all > 10);
+}
+
+#[test]
+fn rules_of_the_same_name_have_ids_of_their_own() {
+    let rule =
+        "- name: nulls\n  metric: rowCount\n  mustBe: 1\n- name: nulls\n  metric: rowCount\n  mustBe: 1";
+    let report = report(&Checker::new(&contract("", rule)), &items([None]));
+    result(&report, "nulls");
+    result(&report, "nulls (schema[0].quality[1])");
+}
+
+#[test]
 fn uniqueness_within_items_is_not_enforced_and_said() {
     let checker = Checker::new(&contract(
         "- name: a\n  logicalType: array\n  items:\n    logicalType: object\n    properties:\n      - name: x\n        logicalType: string\n        unique: true\n",
@@ -219,7 +248,7 @@ fn uniqueness_within_items_is_not_enforced_and_said() {
 }
 
 #[test]
-fn moments_without_a_zone_are_compared_as_utc_and_said() {
+fn moments_without_an_offset_are_compared_as_utc_and_said() {
     let of = |zone: &str| {
         Checker::new(&contract(
             &format!(
@@ -229,7 +258,7 @@ fn moments_without_a_zone_are_compared_as_utc_and_said() {
         ))
     };
     assert_eq!(report(&of("UTC"), &items([None])).warnings(), [""; 0]);
-    let expected = "a: defaultTimezone: moments without a zone are compared as UTC, not as Europe/Berlin";
+    let expected = "a: defaultTimezone: moments without an offset are compared as UTC, not as Europe/Berlin";
     assert_eq!(report(&of("Europe/Berlin"), &items([None])).warnings(), [expected]);
 }
 
