@@ -262,3 +262,11 @@ async fn a_bad_event_or_an_unknown_dataset_is_an_error_and_nothing_is_done() {
     }
     assert!(world.states().await.iter().all(|state| *state == State::Valid));
 }
+
+#[test]
+fn every_metric_of_a_sweep_that_somebody_must_act_on_has_its_alarm() {
+    let template = include_str!("../../../../template.yaml");
+    for metric in [prune::LIVE_VERSION_AGE, prune::LIVE_TABLE_GONE, prune::PLAN_REFUSED, prune::FAILURES] {
+        assert!(template.contains(&format!("MetricName: {metric}\n")), "{metric}");
+    }
+}
