@@ -74,6 +74,51 @@ impl Pattern {
         glob[g..].iter().all(|c| *c == b'*')
     }
 
+    /// Finds a name that both this pattern and another claim, if there is any.
+    ///
+    /// It has `x` where any character would do, and may be shorter than a table's name can be.
+    pub fn overlap(&self, other: &Self) -> Option<String> {
+        let (a, b) = (self.0.as_bytes(), other.0.as_bytes());
+        let width = b.len() + 1;
+        // From which pair of places, by which character, a pair of places was reached first.
+        let mut reached: Vec<Option<(usize, Option<u8>)>> = vec![None; (a.len() + 1) * width];
+        let mut next = std::collections::VecDeque::from([0]);
+        reached[0] = Some((0, None));
+        while let Some(at) = next.pop_front() {
+            let (i, j) = (at / width, at % width);
+            let mut go = |i: usize, j: usize, by: Option<u8>, soon: bool| {
+                let to = i * width + j;
+                if reached[to].is_none() {
+                    reached[to] = Some((at, by));
+                    if soon { next.push_front(to) } else { next.push_back(to) }
+                }
+            };
+            let (this, that) = (a.get(i).copied(), b.get(j).copied());
+            if this == Some(b'*') {
+                go(i + 1, j, None, true);
+            }
+            if that == Some(b'*') {
+                go(i, j + 1, None, true);
+            }
+            let (Some(this), Some(that)) = (this, that) else { continue };
+            let by = match (this, that) {
+                (b'*' | b'?', b'*' | b'?') => b'x',
+                (b'*' | b'?', own) | (own, b'*' | b'?') => own,
+                (own, other) if own == other => own,
+                _ => continue,
+            };
+            go(i + usize::from(this != b'*'), j + usize::from(that != b'*'), Some(by), false);
+        }
+        let mut at = reached.len() - 1;
+        reached[at]?;
+        let mut name = Vec::new();
+        while let Some((from, by)) = reached[at].filter(|_| at != 0) {
+            name.extend(by.map(char::from));
+            at = from;
+        }
+        Some(name.into_iter().rev().collect())
+    }
+
     /// Shows the glob as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -125,7 +170,40 @@ mod tests {
         assert!(!glob.matches(&"a".repeat(255)));
     }
 
+    #[test]
+    fn two_globs_that_claim_one_name_are_found_with_such_a_name() {
+        for (one, other, expected) in [
+            ("recs-*", "recs-*", Some("recs-")),
+            ("recs-*", "recs-eu-*", Some("recs-eu-")),
+            ("recs-*", "recs", None),
+            ("recs-*-eu", "recs-us-*", Some("recs-us-eu")),
+            ("recs-?", "recs-??", None),
+            ("recs-?", "recs-*?", Some("recs-x")),
+            ("recs-*", "plays-*", None),
+            ("ab*c?", "ab?d*", Some("abcd")),
+        ] {
+            let (one, other) = (Pattern::parse(one).unwrap(), Pattern::parse(other).unwrap());
+            assert_eq!(one.overlap(&other).as_deref(), expected, "{one} {other}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_name_of_an_overlap_is_claimed_by_both_and_there_is_one_if_any_name_is(
+            one in "aa[ab*?]{0,6}",
+            other in "aa[ab*?]{0,6}",
+            name in "aa[abx]{0,6}",
+        ) {
+            let (one, other) = (Pattern::parse(&one).unwrap(), Pattern::parse(&other).unwrap());
+            match one.overlap(&other) {
+                Some(shared) => {
+                    prop_assert!(one.matches(&shared) && other.matches(&shared), "{}", shared);
+                }
+                None => prop_assert!(!(one.matches(&name) && other.matches(&name))),
+            }
+            prop_assert_eq!(one.overlap(&other).is_some(), other.overlap(&one).is_some());
+        }
+
         #[test]
         fn a_glob_agrees_with_its_regular_expression(glob in "aa[ab*?]{0,8}", name in "[ab]{0,12}") {
             let regex = regex::Regex::new(&format!("^{}$", glob.replace('*', ".*").replace('?', "."))).unwrap();
