@@ -40,6 +40,27 @@ impl SealPolicy {
         Ok(Self { roles })
     }
 
+    /// For those who only look at seals and do not know Septet's roles: takes those for Septet's that a seal spares.
+    ///
+    /// It is no policy to seal with.
+    pub fn of_whoever() -> Self {
+        Self { roles: Vec::new() }
+    }
+
+    /// The policy to hold a table's own against.
+    fn as_of(&self, there: &[Value]) -> Self {
+        if !self.roles.is_empty() {
+            return self.clone();
+        }
+        let table = there.iter().find(|statement| statement["Sid"] == format!("{PREFIX}Table"));
+        let spared = table.map(|table| match &table["Condition"]["ArnNotLike"]["aws:PrincipalArn"] {
+            Value::Array(roles) => roles.clone(),
+            one => vec![one.clone()],
+        });
+        let roles = spared.into_iter().flatten().filter_map(|role| role.as_str().map(str::to_owned));
+        Self::new(roles.collect::<Vec<_>>()).unwrap_or_else(|_| self.clone())
+    }
+
     /// Septet's statements for a table.
     fn statements(&self, facts: &TableFacts) -> [Value; 3] {
         let mut scaling = self.roles.clone();
@@ -77,6 +98,9 @@ impl SealPolicy {
 
     /// The policy that the table is to have, or none if it has it.
     pub(crate) fn plan(&self, facts: &TableFacts, existing: Option<&str>) -> Result<Option<String>, Error> {
+        if self.roles.is_empty() {
+            return Err(Error::SealRoles { problem: "they are not known, so nothing can be sealed".into() });
+        }
         if self.flaws(facts, existing)?.is_empty() {
             return Ok(None);
         }
@@ -100,7 +124,7 @@ impl SealPolicy {
         let document = existing.map(|text| parse(&facts.name, text)).transpose()?;
         let there = document.as_ref().map(statements_of).unwrap_or_default();
         let mut flaws = Vec::new();
-        for wanted in self.statements(facts) {
+        for wanted in self.as_of(&there).statements(facts) {
             let sid = wanted["Sid"].as_str().unwrap_or_default().to_owned();
             let same_sid: Vec<_> =
                 there.iter().filter(|statement| statement["Sid"] == wanted["Sid"]).collect();
@@ -311,6 +335,29 @@ mod tests {
             [Flaw::StatementMissing { sid: "SeptetSealItems".into() }]
         );
         assert_eq!(policy().flaws(&facts(), None).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn who_does_not_know_the_roles_takes_those_that_the_seal_spares_and_no_more() {
+        let text = policy().plan(&facts(), None).unwrap().unwrap();
+        let flaws = |change: fn(&mut Value)| {
+            let mut document: Value = serde_json::from_str(&text).unwrap();
+            change(&mut document);
+            SealPolicy::of_whoever().flaws(&facts(), Some(&document.to_string())).unwrap().len()
+        };
+        assert_eq!(flaws(|_| ()), 0);
+        assert_eq!(flaws(|d| d["Statement"][0]["Action"] = json!(["dynamodb:PutItem"])), 1);
+        let everybody = |d: &mut Value| {
+            for statement in [1, 2] {
+                d["Statement"][statement]["Condition"]["ArnNotLike"]["aws:PrincipalArn"] =
+                    json!(["arn:aws:*"]);
+            }
+        };
+        assert_eq!(flaws(everybody), 2);
+        assert_eq!(flaws(|d| d["Statement"][2]["Condition"] = Value::Null), 2);
+        assert_eq!(SealPolicy::of_whoever().flaws(&facts(), None).unwrap().len(), 3);
+        assert!(matches!(SealPolicy::of_whoever().plan(&facts(), None), Err(Error::SealRoles { .. })));
+        assert!(matches!(SealPolicy::of_whoever().plan(&facts(), Some(&text)), Err(Error::SealRoles { .. })));
     }
 
     #[test]
