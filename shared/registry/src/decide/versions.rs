@@ -10,6 +10,9 @@ use crate::transaction::{Decision, Expect, Item, Key, Transaction, Witness, Writ
 use crate::version::{Counts, Lease, PromotionState, Readiness, Verdict, VerdictOutcome, Version};
 use crate::{PointerName, State, TableId, TableName};
 
+/// DynamoDB takes 100 actions in a transaction (TransactWriteItems); two are the version and its record.
+const MOST_WITNESSES: usize = 98;
+
 /// A table that was seen and that a dataset claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
@@ -235,6 +238,8 @@ pub fn retire(
         if witnesses.len() < keep as usize {
             return Decision::Refuse(Refusal::AmongNewest { version: version.version, keep });
         }
+        // A transaction has no room for more; so many cannot all be retired while this one is being decided.
+        witnesses.truncate(MOST_WITNESSES);
     }
     let decision =
         change(version, State::Retiring, Action::Retire, Some(reason.to_owned()), act, |version| {

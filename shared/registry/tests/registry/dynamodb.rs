@@ -159,3 +159,17 @@ async fn a_missing_table_a_missing_permission_and_a_dead_endpoint_are_told_apart
     let error = registry.datasets().await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, true));
 }
+
+#[tokio::test]
+async fn a_dataset_may_keep_more_versions_than_a_transaction_has_room_for() {
+    let emulator = emulator().await;
+    let registry = registry(&emulator, 1);
+    let mut contract = new_contract(Promotion::Auto, "d1");
+    contract.settings.keep_newest = 100;
+    let _ = registry.put_contract(&contract, &by(0)).await.unwrap();
+    for night in 1..=101 {
+        publish(&registry, &format!("recs-{night}"), VerdictOutcome::Passed, night).await;
+    }
+    let retired = registry.retire(&recs(), number(1), "superfluous", &by(10_000)).await.unwrap();
+    assert_eq!(retired.into_result().unwrap().state, State::Retiring);
+}
