@@ -88,6 +88,9 @@ pub use settings::{Compatibility, Promotion, Rung, Settings};
 /// Largest canonical JSON of a contract: what fits into one registry item with room for the rest.
 const MAX_JSON_BYTES: usize = 350_000;
 
+/// Names of the zone that moments without an offset are taken to be in.
+const UTC: [&str; 6] = ["UTC", "Z", "GMT", "Etc/UTC", "Etc/GMT", "+00:00"];
+
 /// One contract: what a dataset's tables must look like and how Septet treats them.
 ///
 /// Two are equal if their documents say the same, however they are written.
@@ -242,10 +245,15 @@ impl Contract {
             if let Some(Format::Text(TextFormat::Other(format))) = &property.options.format {
                 add(format!("format {format:?}"), "Septet does not know this format");
             }
-            if let Some(zone) = &property.options.default_timezone
-                && !["UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z"].contains(&zone.as_str())
+            let options = &property.options;
+            let bounds =
+                [options.minimum, options.maximum, options.exclusive_minimum, options.exclusive_maximum];
+            if let Some(zone) = &options.default_timezone
+                && options.timezone != Some(true)
+                && !UTC.contains(&zone.as_str())
+                && bounds.iter().any(Option::is_some)
             {
-                add(format!("defaultTimezone {zone:?}"), "moments without an offset are compared as UTC");
+                add(format!("defaultTimezone {zone:?}"), "moments without a zone are compared as UTC");
             }
             if property.unique && place.0.len() > 1 {
                 add("unique".to_owned(), "uniqueness is checked over items, not within them");
