@@ -122,9 +122,9 @@ impl CheckResult {
         self.severity == Severity::Error && matches!(self.outcome, Outcome::Failed | Outcome::Errored)
     }
 
-    /// Less is graver: failed before errored, an empty table first, then by the share of items in steps of a
-    /// millionth.
-    fn gravity(&self) -> (bool, bool, u64, u8) {
+    /// Less is graver: an empty table first, then by the share of items in steps of a millionth. What could not
+    /// be checked has none.
+    fn gravity(&self) -> (bool, u64, u8) {
         let share = u128::from(self.failing) * 1_000_000 / u128::from(self.of.max(1));
         let kind = match self.rule.as_str() {
             "required" | "physicalType" | "logicalType" | "closed" => 0,
@@ -132,6 +132,6 @@ impl CheckResult {
             _ => 2,
         };
         let rest = 1_000_000_u128.saturating_sub(share);
-        (self.outcome == Outcome::Errored, self.rule != "notEmpty", u64::try_from(rest).unwrap_or(0), kind)
+        (self.rule != "notEmpty", u64::try_from(rest).unwrap_or(0), kind)
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::contract;
 use super::naive::{rich, rich_item};
 use crate::distinct::Distinct;
-use crate::samples::{any_item, item, text};
+use crate::samples::{any_item, item, number, text};
 use crate::{Checker, Item, Outcome, Profile};
 
 fn profile(checker: &Checker, items: &[Item]) -> Profile {
@@ -109,6 +109,12 @@ fn too_many_distinct_values_are_an_error_and_never_pass() {
     assert_eq!(report.outcome, Outcome::Errored);
     let expected = "a: unique: cannot be checked: more than 2 distinct values are too many to count";
     assert_eq!(report.reasons(), [expected]);
+
+    checker.observe(&mut profile, &item([("id", number("7"))]));
+    let report = checker.evaluate(&profile);
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert!(report.reasons()[0].starts_with("id: physicalType S expected, N seen in 1 of 4 items"));
+    assert_eq!(report.reasons()[1], expected);
 }
 
 #[test]
