@@ -11,7 +11,7 @@ use crate::dataset::Dataset;
 use crate::decide::{self, Act};
 use crate::transaction::{Decision, Expect, Item, Transaction};
 use crate::version::{PromotionState, VerdictOutcome};
-use crate::{Pointer, PointerName, Refusal, State, Version, VersionNumber};
+use crate::{DatasetName, Error, Pointer, PointerName, Refusal, Registry, State, Version, VersionNumber};
 
 /// All that the registry holds of a dataset at one time.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,19 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Reads all that the registry holds of a dataset.
+    ///
+    /// The parts are read one after the other, so what is written meanwhile can make them disagree: a snapshot
+    /// holds of one time only if a second one, read after it, is the same.
+    pub async fn read(registry: &Registry, dataset: &DatasetName) -> Result<Self, Error> {
+        Ok(Self {
+            dataset: registry.dataset(dataset).await?,
+            versions: registry.versions(dataset).await?,
+            pointers: registry.pointers(dataset).await?,
+            records: registry.log(dataset, None).await?,
+        })
+    }
+
     fn version(&self, number: VersionNumber) -> Option<&Version> {
         self.versions.iter().find(|version| version.version == number)
     }
@@ -37,6 +50,7 @@ pub fn broken(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
     [
         a_pointer_names_a_valid_version(snapshot),
         what_a_pointer_names_or_named_within_the_grace_is_not_retiring(snapshot, now),
+        a_table_is_one_version(snapshot),
         every_state_change_has_exactly_one_record(snapshot),
         revisions_only_grow(snapshot),
         only_a_passed_version_is_reachable(snapshot),
@@ -89,6 +103,18 @@ pub fn what_a_pointer_names_or_named_within_the_grace_is_not_retiring(
     })
     .map(|version| format!("version {} is {} within its grace", version.version, version.state))
     .collect()
+}
+
+/// No two versions are the same table.
+pub fn a_table_is_one_version(snapshot: &Snapshot) -> Vec<String> {
+    let mut seen = HashMap::new();
+    let mut broken = Vec::new();
+    for version in &snapshot.versions {
+        if let Some(other) = seen.insert(&version.table_id, version.version) {
+            broken.push(format!("versions {other} and {} are one table: {}", version.version, version.table));
+        }
+    }
+    broken
 }
 
 /// Pruning from `before` to `after` leaves the newest valid versions that are to be kept.

@@ -230,13 +230,7 @@ pub(crate) async fn publish(registry: &Registry, table: &str, outcome: VerdictOu
 }
 
 pub(crate) async fn snapshot(registry: &Registry) -> Snapshot {
-    let set = recs();
-    Snapshot {
-        dataset: registry.dataset(&set).await.unwrap(),
-        versions: registry.versions(&set).await.unwrap(),
-        pointers: registry.pointers(&set).await.unwrap(),
-        records: registry.log(&set, None).await.unwrap(),
-    }
+    Snapshot::read(registry, &recs()).await.unwrap()
 }
 
 pub(crate) async fn live(registry: &Registry) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! What each transition does and refuses, on the store in memory.
 
 use crate::store::*;
+use septet_registry::invariants::Snapshot;
 use septet_registry::*;
 
 fn registry() -> (Memory, Registry) {
@@ -289,4 +290,33 @@ async fn endless_contention_ends_in_an_error_that_may_be_tried_again() {
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, true));
     memory.fail(vec![]);
     assert_eq!(registry.versions(&recs()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn every_way_to_break_a_registry_is_noticed() {
+    let (_, registry) = with_contract().await;
+    publish(&registry, "recs-1", VerdictOutcome::Passed, 0).await;
+    publish(&registry, "recs-2", VerdictOutcome::Passed, 10).await;
+    publish(&registry, "recs-3", VerdictOutcome::Failed, 20).await;
+    let sound = snapshot(&registry).await;
+    assert_eq!(invariants::broken(&sound, at(30)), Vec::<String>::new());
+
+    type Break = fn(&mut Snapshot);
+    let ways: [(&str, Break); 9] = [
+        ("names version 3", |it| it.pointers[0].version = number(3)),
+        ("names version 9: none", |it| it.pointers[0].version = number(9)),
+        ("does not know of live", |it| it.versions[1].pointed_by.clear()),
+        ("within its grace", |it| it.versions[1].state = State::Deleted),
+        ("are one table", |it| it.versions[1].table_id = it.versions[0].table_id.clone()),
+        ("the records end at", |it| drop(it.records.remove(0))),
+        ("goes on from", |it| it.records.push(Record { id: uuid::Uuid::max(), ..it.records[0].clone() })),
+        ("both led to", |it| it.records.push(Record { id: uuid::Uuid::max(), ..it.records[0].clone() })),
+        ("the next version would be 3, which exists", |it| it.dataset.next_version = number(3)),
+    ];
+    for (says, breaks) in ways {
+        let mut snapshot = sound.clone();
+        breaks(&mut snapshot);
+        let broken = invariants::broken(&snapshot, at(30));
+        assert!(broken.iter().any(|it| it.contains(says)), "{says}: {broken:?}");
+    }
 }
