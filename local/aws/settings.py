@@ -16,6 +16,8 @@ DEFAULTS = {
         # How long after CreateTable DescribeTable and ListTagsOfResource do not find the table yet.
         "unseen_seconds": 0.0,
         "item_count_lag_seconds": 6 * 3600.0,
+        # How long after PutResourcePolicy the policy that was there before still decides.
+        "policy_seconds": 0.0,
     },
     "alarms": {"tick_seconds": 1.0},
 }

@@ -23,6 +23,7 @@ DEFAULTS = {
         "deleting_seconds": 0.2,
         "unseen_seconds": 0.0,
         "item_count_lag_seconds": 21600,
+        "policy_seconds": 0.0,
     },
     "alarms": {"tick_seconds": 1.0},
 }

@@ -1,5 +1,6 @@
 """Who may do what to a DynamoDB table."""
 
+from botocore.exceptions import ClientError
 from support import (
     ACCOUNT,
     allow,
@@ -7,6 +8,7 @@ from support import (
     create_table,
     document,
     error_of,
+    eventually,
     proves,
     role_session,
     table_arn,
@@ -50,6 +52,24 @@ def test_an_explicit_deny_of_the_table_binds_an_administrator(aws):
     assert "with an explicit deny in a resource-based policy" in message
     batch = {table: [{"PutRequest": {"Item": ITEM}}]}
     assert error_of(lambda: administrator.batch_write_item(RequestItems=batch))[0] == "AccessDeniedException"
+
+
+@proves("resource_policies")
+def test_a_resource_policy_takes_its_time_to_be_in_force(aws):
+    table, dynamodb = create_table(aws), aws.client("dynamodb")
+    aws.settings(tables={"policy_seconds": 0.5})
+    dynamodb.put_resource_policy(ResourceArn=table_arn(table), Policy=deny(table, "dynamodb:PutItem"))
+    assert "dynamodb:PutItem" in dynamodb.get_resource_policy(ResourceArn=table_arn(table))["Policy"]
+    dynamodb.put_item(TableName=table, Item=ITEM)
+    eventually(lambda: is_refused(lambda: dynamodb.put_item(TableName=table, Item=ITEM)))
+
+
+def is_refused(call) -> bool:
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"] == "AccessDeniedException"
+    return False
 
 
 @proves("resource_policies")

@@ -2,11 +2,16 @@
 
 import json
 import re
+import time
 
 from ministack.core import iam_actions, iam_evaluator, responses
 from ministack.services import dynamodb, iam
 
+from aws import settings
 from aws.patching import around
+
+_before: dict[str, tuple[float, dict | None]] = {}
+"""Of each table whose policy was put: until when the one before decides, and that one."""
 
 PARTIQL_CALLS = {
     "ExecuteStatement": "Statement",
@@ -42,21 +47,33 @@ def resource_policies() -> None:
         problem = _policy_problem(data.get("Policy"))
         if problem:
             return responses.error_response_json("ValidationException", problem, 400)
-        return original(data)
+        decides = _entry_of(data["ResourceArn"])
+        answer = original(data)
+        if answer[0] == 200:
+            _before[data["ResourceArn"]] = (time.monotonic() + settings.get("tables", "policy_seconds"), decides)
+        return answer
 
     @around(dynamodb, "_delete_table")
     def delete_table(original, data):
         answer = original(data)
         if answer[0] == 200:
             # A new table of the same name starts without a policy.
-            dynamodb._resource_policies.pop(json.loads(answer[2])["TableDescription"]["TableArn"], None)
+            arn = json.loads(answer[2])["TableDescription"]["TableArn"]
+            dynamodb._resource_policies.pop(arn, None)
+            _before.pop(arn, None)
         return answer
 
 
 def _policy_of(arn: str) -> tuple[str, str] | None:
     table_arn = re.sub(r"(:table/[^/]+)/.*$", r"\1", arn)
-    entry = dynamodb._resource_policies.get(table_arn)
+    entry = _entry_of(table_arn)
     return (entry["Policy"], table_arn.split(":")[4]) if entry else None
+
+
+def _entry_of(table_arn: str) -> dict | None:
+    """The policy that decides now: a new one takes its time, as the settings say."""
+    until, before = _before.get(table_arn, (0.0, None))
+    return before if time.monotonic() < until else dynamodb._resource_policies.get(table_arn)
 
 
 def _denied_to_root(access_key_id, iam_action, region, resource_arn, service_context):
