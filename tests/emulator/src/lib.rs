@@ -155,8 +155,13 @@ impl Emulator {
     }
 
     /// Changes settings, from the next call on.
+    ///
+    /// A state of a table that is under way is cut short, never prolonged. A change of a policy follows the
+    /// settings of the moment it is looked at.
     pub fn settings(&self, change: impl FnOnce(&mut Settings)) {
-        change(&mut self.state.lock().settings);
+        let mut state = self.state.lock();
+        change(&mut state.settings);
+        state.shorten();
     }
 }
 

@@ -117,6 +117,19 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
+    /// Ends what lasts longer than the settings now say.
+    pub(crate) fn shorten(&mut self) {
+        let now = Instant::now();
+        let settings = &self.settings;
+        for extras in self.extras.values_mut() {
+            extras.created_until = extras.created_until.map(|until| until.min(now + settings.creating));
+            extras.hidden_until = extras.hidden_until.map(|until| until.min(now + settings.hidden));
+        }
+        for (_, until) in self.deleting.values_mut() {
+            *until = (*until).min(now + settings.deleting);
+        }
+    }
+
     pub(crate) fn extras(&mut self, table: &str) -> &mut Extras {
         self.extras.entry(table.into()).or_default()
     }

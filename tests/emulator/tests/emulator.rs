@@ -20,6 +20,9 @@ use tokio::time::Instant;
 
 const TABLE: &str = "recs-2026-11-21";
 
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(600);
+
 fn s(text: &str) -> AttributeValue {
     AttributeValue::S(text.into())
 }
@@ -182,7 +185,7 @@ async fn a_delayed_call_outlives_the_patience_of_the_client() {
         let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_millis(50)).build();
         config.retry_config(RetryConfig::disabled()).timeout_config(timeouts)
     });
-    emulator.inject(Fault::delay("PutItem", Duration::from_millis(150)));
+    emulator.inject(Fault::delay("PutItem", LONG));
     assert_eq!(put(&hasty, "1").await, "time-out");
     let start = Instant::now();
     emulator.inject(Fault::delay("PutItem", Duration::from_millis(100)));
@@ -362,9 +365,9 @@ async fn a_policy_takes_its_time() {
     let emulator = with_table().await;
     let client = once(&emulator);
     emulator.settings(|settings| {
-        settings.policy_in_force_after = Duration::from_millis(200);
-        settings.policy_readable_after = Duration::from_millis(100);
-        settings.policy_blocked_for = Duration::from_millis(200);
+        settings.policy_in_force_after = LONG;
+        settings.policy_readable_after = LONG;
+        settings.policy_blocked_for = LONG;
     });
     put_policy(&client, &deny(&["dynamodb:PutItem"], &[])).await;
     assert_eq!(put(&client, "1").await, "ok");
@@ -373,9 +376,13 @@ async fn a_policy_takes_its_time() {
     let other = deny(&["dynamodb:GetItem"], &[]);
     let again = client.put_resource_policy().resource_arn(arn()).policy(&other).send();
     assert_eq!(code(again.await), "ResourceInUseException");
-    tokio::time::sleep(Duration::from_millis(210)).await;
+    emulator.settings(|settings| settings.policy_readable_after = Duration::ZERO);
     get().await.unwrap();
-    assert_eq!(put(&client, "2").await, "AccessDeniedException");
+    assert_eq!(put(&client, "2").await, "ok");
+    emulator.settings(|settings| settings.policy_in_force_after = Duration::from_millis(1));
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(put(&client, "3").await, "AccessDeniedException");
+    emulator.settings(|settings| settings.policy_blocked_for = Duration::ZERO);
     put_policy(&client, &other).await;
 }
 
@@ -392,18 +399,19 @@ async fn a_missing_permission_is_no_explicit_deny() {
 async fn a_table_is_hidden_then_creating_then_active() {
     let emulator = Emulator::start().await;
     emulator.settings(|settings| {
-        settings.hidden = Duration::from_millis(200);
-        settings.creating = Duration::from_millis(500);
+        settings.hidden = LONG;
+        settings.creating = LONG;
     });
     emulator.create_dataset_table(TABLE, "id", None).await;
     let client = once(&emulator);
     let describe = || client.describe_table().table_name(TABLE).send();
     assert_eq!(code(describe().await), "ResourceNotFoundException");
-    tokio::time::sleep(Duration::from_millis(210)).await;
+    emulator.settings(|settings| settings.hidden = Duration::ZERO);
     assert_eq!(describe().await.unwrap().table.unwrap().table_status, Some(TableStatus::Creating));
     assert_eq!(put(&client, "1").await, "ResourceNotFoundException");
     assert_eq!(code(client.delete_table().table_name(TABLE).send().await), "ResourceInUseException");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    emulator.settings(|settings| settings.creating = Duration::from_millis(1));
+    tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(describe().await.unwrap().table.unwrap().table_status, Some(TableStatus::Active));
     assert_eq!(put(&client, "1").await, "ok");
 
@@ -418,7 +426,7 @@ async fn a_table_is_hidden_then_creating_then_active() {
 #[tokio::test]
 async fn a_deleted_table_is_deleting_for_a_while() {
     let emulator = with_table().await;
-    emulator.settings(|settings| settings.deleting = Duration::from_millis(400));
+    emulator.settings(|settings| settings.deleting = LONG);
     let client = once(&emulator);
     client.delete_table().table_name(TABLE).send().await.unwrap();
     let described = client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
@@ -426,7 +434,8 @@ async fn a_deleted_table_is_deleting_for_a_while() {
     client.delete_table().table_name(TABLE).send().await.unwrap();
     assert_eq!(client.list_tables().send().await.unwrap().table_names(), [TABLE]);
     assert_eq!(put(&client, "1").await, "ResourceNotFoundException");
-    tokio::time::sleep(Duration::from_millis(410)).await;
+    emulator.settings(|settings| settings.deleting = Duration::from_millis(1));
+    tokio::time::sleep(Duration::from_millis(5)).await;
     let gone = client.describe_table().table_name(TABLE).send().await;
     assert_eq!(code(gone), "ResourceNotFoundException");
     assert!(client.list_tables().send().await.unwrap().table_names().is_empty());

@@ -133,3 +133,53 @@ pub(super) fn from_key(key: &Key) -> HashMap<String, AttributeValue> {
     };
     key.0.iter().map(|(name, one)| (name.clone(), value(one))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::{AttributeDefinition, KeySchemaElement};
+
+    use super::*;
+
+    fn description() -> aws_sdk_dynamodb::types::builders::TableDescriptionBuilder {
+        let key = |name: &str, kind| {
+            KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap()
+        };
+        let kind = |name: &str| {
+            let definition = AttributeDefinition::builder().attribute_name(name);
+            definition.attribute_type(ScalarAttributeType::S).build().unwrap()
+        };
+        TableDescription::builder()
+            .table_name("recs-1")
+            .table_arn("arn:aws:dynamodb:eu-west-1:111122223333:table/recs-1")
+            .table_id("0-1")
+            .table_status(SdkTableStatus::Archived)
+            .creation_date_time(DateTime::from_millis(1_763_604_600_500))
+            .key_schema(key("id", SdkKeyKind::Hash))
+            .key_schema(key("at", SdkKeyKind::Range))
+            .set_attribute_definitions(Some(vec![kind("id"), kind("at")]))
+    }
+
+    #[test]
+    fn a_status_that_is_not_known_keeps_its_name() {
+        let facts = facts(description().build()).unwrap();
+        assert_eq!(facts.status, TableStatus::Other("ARCHIVED".into()));
+        assert_eq!(facts.created_at.as_millisecond(), 1_763_604_600_500);
+    }
+
+    #[test]
+    fn a_description_that_lacks_something_says_what() {
+        let no_sort = vec![description().build().attribute_definitions()[0].clone()];
+        for (lacking, what) in [
+            (description().set_table_id(None), "table id"),
+            (description().set_table_name(None), "name"),
+            (description().set_table_arn(None), "ARN"),
+            (description().set_table_status(None), "status"),
+            (description().set_creation_date_time(None), "creation time"),
+            (description().set_key_schema(None), "partition key"),
+            (description().set_attribute_definitions(Some(no_sort)), "type of the sort key"),
+        ] {
+            let error = facts(lacking.build()).unwrap_err();
+            assert!(error.to_string().ends_with(&format!("no {what}")), "{error}");
+        }
+    }
+}

@@ -137,10 +137,11 @@ async fn protection_that_was_switched_on_again_is_switched_off_again() {
 async fn a_table_that_is_deleting_is_waited_for() {
     let emulator = with_table().await;
     let facts = sealed(&emulator).await;
-    emulator.settings(|settings| settings.deleting = Duration::from_secs(2));
+    emulator.settings(|settings| settings.deleting = Duration::from_secs(600));
     let tables = tables(&emulator);
     let deletion = tables.delete(&name(), &facts.id, NONE).await.unwrap();
     assert_eq!(deletion, Deletion::NotYet(NotYet::Deleting));
+    emulator.settings(|settings| settings.deleting = Duration::from_millis(200));
     let deletion = tables.delete(&name(), &facts.id, PATIENCE).await.unwrap();
     assert_eq!(deletion, Deletion::Deleted);
     assert_eq!(emulator.count("DeleteTable"), 1);
@@ -155,7 +156,9 @@ async fn a_table_in_use_is_not_deleted_yet() {
         emulator.set_status(TABLE, status);
         let deletion = tables.delete(&name(), &facts.id, Duration::from_millis(100)).await.unwrap();
         assert_eq!(deletion, Deletion::NotYet(reason));
+        assert_eq!(emulator.count("DeleteTable"), 0);
     }
+    assert_eq!(emulator.count("UpdateTable"), 1, "the one that sealed it");
     emulator.set_status(TABLE, Status::Active);
     assert!(crate::support::facts(&emulator).await.deletion_protected);
     assert_eq!(tables.delete(&name(), &facts.id, NONE).await.unwrap(), Deletion::Deleted);
