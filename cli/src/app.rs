@@ -1,0 +1,69 @@
+//! What commands share: the clients, who acts, and what the time is.
+
+use jiff::Timestamp;
+use septet_registry::{By, Dataset, DatasetName, Registry};
+use septet_tables::Tables;
+
+use crate::args::Global;
+use crate::clients::Clients;
+use crate::failure::Failure;
+use crate::queue::Queue;
+use crate::screen::Screen;
+
+/// Everything that commands work with.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) registry: Registry,
+    pub(crate) tables: Tables,
+    pub(crate) queue: Queue,
+    pub(crate) region: String,
+    pub(crate) screen: Screen,
+    pub(crate) yes: bool,
+    pub(crate) actor: String,
+}
+
+impl App {
+    pub(crate) async fn new(global: Global, screen: Screen) -> Result<Self, Failure> {
+        let Clients { registry, tables, queue, region } = Clients::new(&global).await?;
+        let actor = global.actor.unwrap_or_else(actor);
+        Ok(Self { registry, tables, queue, region, screen, yes: global.yes, actor })
+    }
+
+    /// The one who acts, now.
+    pub(crate) fn by(&self) -> By {
+        By::new(&self.actor, now())
+    }
+
+    pub(crate) async fn dataset(&self, dataset: &DatasetName) -> Result<Dataset, Failure> {
+        Ok(self.registry.dataset(dataset).await?)
+    }
+
+    /// Adds the datasets that there are to a hint that wants them; as it is where they cannot be had.
+    pub(crate) async fn explain(&self, failure: Failure) -> Failure {
+        if !failure.lists_datasets {
+            return failure;
+        }
+        let Ok(listings) = self.registry.datasets().await else { return failure };
+        let names: Vec<_> = listings.iter().map(|listing| listing.dataset.as_str()).collect();
+        let there = if names.is_empty() {
+            "there is none yet".into()
+        } else {
+            format!("there are: {}", names.join(", "))
+        };
+        Failure { hint: format!("{there}; {}", failure.hint), ..failure }
+    }
+}
+
+/// The time now.
+#[expect(clippy::disallowed_methods, reason = "the one place where the command reads the clock")]
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Who is at this machine, as `user@host`.
+#[expect(clippy::disallowed_methods, reason = "the one variable that is no argument")]
+fn actor() -> String {
+    let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let user = user.filter(|user| !user.is_empty()).unwrap_or_else(|| "unknown".into());
+    format!("{user}@{}", gethostname::gethostname().to_string_lossy())
+}

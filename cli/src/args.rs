@@ -1,0 +1,280 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use jiff::Timestamp;
+use septet_registry::{ContractNumber, DatasetName, PointerName, VersionNumber};
+
+use crate::exit;
+use crate::reading;
+
+/// Publish datasets as immutable DynamoDB tables, point readers at them, and roll back
+#[derive(Debug, Parser)]
+#[command(
+    name = "septet",
+    version,
+    max_term_width = 110,
+    after_help = exit::HELP,
+    after_long_help = concat!(
+        "Examples:\n",
+        "  septet contract put contracts/recs.odcs.yaml\n",
+        "  septet publish recs-2026-11-21 --items 671 --wait\n",
+        "  septet versions recs\n",
+        "  septet rollback recs --reason 'listeners complain'\n\n",
+        "Exit codes:\n",
+        "  0  done, or done before\n",
+        "  1  the answer is no: rejected, refused, declined\n",
+        "  2  could not tell, or wrong use",
+    )
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The registry table
+    #[arg(
+        long,
+        global = true,
+        env = "SEPTET_REGISTRY_TABLE",
+        default_value = "septet-registry",
+        value_name = "TABLE"
+    )]
+    pub(crate) registry: String,
+    /// The publish queue, by URL or by name
+    #[arg(
+        long,
+        global = true,
+        env = "SEPTET_PUBLISH_QUEUE_URL",
+        default_value = "septet-publish",
+        value_name = "QUEUE"
+    )]
+    pub(crate) publish_queue: String,
+    /// Print one JSON document
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Do not ask before going on
+    #[arg(long, short, global = true)]
+    pub(crate) yes: bool,
+    /// Who the audit log says it was [default: user@host]
+    #[arg(long, global = true, env = "SEPTET_ACTOR", value_name = "WHO")]
+    pub(crate) actor: Option<String>,
+    /// ARNs of Septet's roles, with commas between them; without them, whoever a seal spares is taken for Septet
+    #[arg(long, global = true, env = "SEPTET_SEAL_ROLES", value_name = "ARNS")]
+    pub(crate) seal_roles: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Put, show and check contracts
+    #[command(subcommand)]
+    Contract(Contract),
+    /// Say that a table is complete, so that it is sealed and checked
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  septet publish recs-2026-11-21\n",
+        "  septet publish recs-2026-11-21 --items 671 --wait --timeout 30m",
+    ))]
+    Publish(Publish),
+    /// List the versions of a dataset, the newest first
+    #[command(
+        after_help = "Examples:\n  septet versions recs\n  septet versions recs --json | jq '.[].state'"
+    )]
+    Versions(Versions),
+    /// Show all that is known of a version
+    #[command(after_help = "Examples:\n  septet show recs 42\n  septet show recs live")]
+    Show(Show),
+    /// Point readers at a version
+    #[command(
+        after_help = "Examples:\n  septet point recs 42 --reason 'approved'\n  septet point recs 43 --pointer canary --reason 'try it'"
+    )]
+    Point(Point),
+    /// Point readers back at the version before, and hold it there
+    #[command(
+        after_help = "Examples:\n  septet rollback recs --reason 'listeners complain'\n  septet rollback recs --to 40 --reason 'bad since 41' --yes"
+    )]
+    Rollback(Rollback),
+    /// Undo the latest rollback
+    #[command(after_help = "Example:\n  septet forward recs --reason 'it was the cache'")]
+    Forward(Forward),
+    /// End a hold: the next version that passes goes live by itself again
+    #[command(after_help = "Example:\n  septet release recs --reason 'the job is mended'")]
+    Release(Release),
+    /// Show who did what, when and why, the latest first
+    #[command(after_help = "Examples:\n  septet log recs\n  septet log recs --limit 5 --json")]
+    Log(Log),
+    /// Show what a pointer named, and when
+    #[command(
+        after_help = "Examples:\n  septet history recs\n  septet history recs --at 2026-11-21T06:00:00Z\n  septet history recs --at '2026-11-21 06:00'"
+    )]
+    History(History),
+    /// Show which versions pruning keeps, retires and deletes
+    #[command(after_help = "Examples:\n  septet prune --plan\n  septet prune --plan recs --json")]
+    Prune(Prune),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Contract {
+    /// Put a contract in force; the first one makes the dataset
+    #[command(
+        after_help = "Examples:\n  septet contract put contracts/recs.odcs.yaml\n  septet contract put - --reason 'adds score' < recs.odcs.json"
+    )]
+    Put {
+        /// An ODCS document, YAML or JSON; `-` reads standard input
+        file: PathBuf,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Show a contract of a dataset
+    #[command(
+        after_help = "Examples:\n  septet contract show recs\n  septet contract show recs --number 3 --json"
+    )]
+    Show {
+        /// The dataset
+        dataset: DatasetName,
+        /// Which contract [default: the one in force]
+        #[arg(long)]
+        number: Option<ContractNumber>,
+    },
+    /// Check a document without putting it; needs no AWS
+    #[command(after_help = "Example:\n  septet contract lint contracts/recs.odcs.yaml")]
+    Lint {
+        /// An ODCS document, YAML or JSON; `-` reads standard input
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Publish {
+    /// The table's name or ARN
+    pub(crate) table: String,
+    /// How many items were written; the table must then hold exactly so many
+    #[arg(long)]
+    pub(crate) items: Option<u64>,
+    /// The content digest that the publisher computed
+    #[arg(long)]
+    pub(crate) digest: Option<String>,
+    /// Wait for the verdict
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// For how long to wait, such as 90s, 15m or 2h
+    #[arg(long, requires = "wait", default_value = "15m", value_parser = reading::duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Versions {
+    /// The dataset
+    pub(crate) dataset: DatasetName,
+    /// At most so many
+    #[arg(long)]
+    pub(crate) limit: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The dataset
+    pub(crate) dataset: DatasetName,
+    /// A number, or a pointer such as `live`
+    #[arg(value_parser = reading::version)]
+    pub(crate) version: reading::Which,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Point {
+    /// The dataset
+    pub(crate) dataset: DatasetName,
+    /// The version to point at
+    pub(crate) version: VersionNumber,
+    #[command(flatten)]
+    pub(crate) moving: Moving,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    /// The dataset
+    pub(crate) dataset: DatasetName,
+    /// The version to go back to [default: the one before]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<VersionNumber>,
+    /// When the hold ends by itself [default: with `septet release`]
+    #[arg(long, value_name = "TIME", value_parser = reading::time)]
+    pub(crate) hold_until: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) moving: Moving,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Forward {
+    /// The dataset
+    pub(crate) dataset: DatasetName,
+    #[command(flatten)]
+    pub(crate) moving: Moving,
+}
+
+/// What every move of a pointer takes.
+#[derive(Debug, Args)]
+pub(crate) struct Moving {
+    /// Why
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Which pointer
+    #[arg(long, default_value = "live", value_name = "NAME")]
+    pub(crate) pointer: PointerName,
+    /// Go on although the content is the same, or not known, or the seal is not intact
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Release {
+    /// The dataset
+    pub(crate) dataset: DatasetName,
+    /// Why
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Which pointer
+    #[arg(long, default_value = "live", value_name = "NAME")]
+    pub(crate) pointer: PointerName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// The dataset
+    pub(crate) dataset: DatasetName,
+    /// At most so many
+    #[arg(long, default_value = "50")]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// The dataset
+    pub(crate) dataset: DatasetName,
+    /// Only what the pointer named at this time; UTC unless it says otherwise
+    #[arg(long, value_name = "TIME", value_parser = reading::time)]
+    pub(crate) at: Option<Timestamp>,
+    /// Which pointer
+    #[arg(long, default_value = "live", value_name = "NAME")]
+    pub(crate) pointer: PointerName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    /// Only show the plan; the deployed function carries it out
+    #[arg(long, required = true)]
+    pub(crate) plan: bool,
+    /// The dataset [default: all]
+    pub(crate) dataset: Option<DatasetName>,
+    /// For how many hours a version that did not pass is kept
+    #[arg(long, env = "SEPTET_REJECTED_KEEP_HOURS", default_value = "48", value_name = "HOURS")]
+    pub(crate) rejected_keep_hours: u32,
+}

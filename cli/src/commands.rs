@@ -1,0 +1,58 @@
+//! The commands.
+
+mod contract;
+mod history;
+mod log;
+mod moves;
+mod plan;
+mod publish;
+mod target;
+mod versions;
+mod wait;
+
+use crate::app::App;
+use crate::args::{Command, Contract, Global};
+use crate::exit;
+use crate::failure::Failure;
+use crate::screen::{Answer, Screen};
+
+/// Runs a command.
+pub(crate) async fn run(command: Command, global: Global, screen: Screen) -> Result<Answer, Failure> {
+    if let Command::Contract(Contract::Lint { file }) = &command {
+        return contract::lint(file, &screen);
+    }
+    let app = App::new(global, screen).await?;
+    match in_aws(&app, command).await {
+        Ok(answer) => Ok(answer),
+        Err(failure) => Err(app.explain(failure).await),
+    }
+}
+
+async fn in_aws(app: &App, command: Command) -> Result<Answer, Failure> {
+    match command {
+        Command::Contract(Contract::Lint { file }) => contract::lint(&file, &app.screen),
+        Command::Contract(Contract::Put { file, reason }) => contract::put(app, &file, reason).await,
+        Command::Contract(Contract::Show { dataset, number }) => contract::show(app, &dataset, number).await,
+        Command::Publish(publish) => publish::publish(app, publish).await,
+        Command::Versions(versions) => versions::list(app, versions).await,
+        Command::Show(show) => versions::show(app, show).await,
+        Command::Point(point) => moves::point(app, point).await,
+        Command::Rollback(rollback) => moves::roll_back(app, rollback).await,
+        Command::Forward(forward) => moves::forward(app, forward).await,
+        Command::Release(release) => moves::release(app, release).await,
+        Command::Log(log) => log::log(app, log).await,
+        Command::History(history) => history::history(app, history).await,
+        Command::Prune(prune) => plan::plan(app, prune).await,
+    }
+}
+
+/// Prints help, or what was typed wrongly, and gives the exit code.
+pub(crate) fn wrong_use(error: &clap::Error) -> u8 {
+    // Nobody is left to tell where even this cannot be printed.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return exit::DONE;
+    }
+    Screen::of_process(false).say("hint: `septet help` and `septet help COMMAND` show examples");
+    exit::UNKNOWN
+}

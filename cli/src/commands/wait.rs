@@ -1,0 +1,166 @@
+//! Follows a version to its verdict.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use septet_registry::{DatasetName, PromotionState, State, VerdictOutcome, Version};
+use septet_tables::TableFacts;
+use serde_json::json;
+
+use crate::app::App;
+use crate::exit;
+use crate::failure::Failure;
+use crate::screen::Answer;
+
+/// Between two looks at the registry.
+const PAUSE: Duration = Duration::from_millis(500);
+/// For how long a version that passed is given to go live before the answer is given without.
+const PROMOTION: u32 = 20;
+
+/// The version that a table is, if it is one.
+pub(crate) async fn version_of(app: &App, facts: &TableFacts) -> Result<Option<Version>, Failure> {
+    let claims = app.registry.claims(&facts.name).await?;
+    match claims.into_iter().find(|claim| claim.table_id == facts.id) {
+        Some(claim) => Ok(Some(app.registry.version(&claim.dataset, claim.version).await?)),
+        None => Ok(None),
+    }
+}
+
+/// Whether its check broke, so that it is run again when its table is published again.
+fn is_broken(version: &Version) -> bool {
+    let errored = version.verdict.as_ref().is_some_and(|it| it.outcome == VerdictOutcome::Errored);
+    version.state == State::Rejected && errored
+}
+
+/// Waits until the table's version has its verdict; `before` is the version before it was published.
+pub(crate) async fn until_verdict(
+    app: &App,
+    dataset: &DatasetName,
+    facts: &TableFacts,
+    before: Option<&Version>,
+    timeout: Duration,
+) -> Result<Answer, Failure> {
+    let mut progress = Progress::new(app);
+    let followed = tokio::time::timeout(timeout, follow(app, facts, before, &mut progress)).await;
+    progress.end();
+    match followed {
+        Ok(version) => Ok(answer(app, &version?)),
+        Err(_) => {
+            let stands = progress.last.map_or("it is not announced".into(), |state| format!("it is {state}"));
+            Err(Failure::new(
+                format!("failed to wait for the verdict on {}: {stands} after {timeout:?}", facts.name),
+                format!(
+                    "the signal was sent and the check goes on; `septet versions {dataset}` shows where it stands"
+                ),
+            ))
+        }
+    }
+}
+
+async fn follow(
+    app: &App,
+    facts: &TableFacts,
+    before: Option<&Version>,
+    progress: &mut Progress<'_>,
+) -> Result<Version, Failure> {
+    let broken = before.filter(|version| is_broken(version)).map(|version| version.revision);
+    let mut passed = 0;
+    loop {
+        if let Some(version) = version_of(app, facts).await?
+            && Some(version.revision) != broken
+        {
+            progress.at(&version);
+            let pending = version.promotion_state == Some(PromotionState::Pending);
+            match version.state {
+                State::Announced | State::Sealed | State::Checking => {}
+                // It goes live in a transaction of its own, a moment after its verdict.
+                State::Valid if pending && passed < PROMOTION => passed += 1,
+                _ => return Ok(version),
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn answer(app: &App, version: &Version) -> Answer {
+    let Version { version: number, dataset, table, .. } = version;
+    let items = version.counts.as_ref().map(|counts| format!(", {} items", counts.items)).unwrap_or_default();
+    let verdict = version.verdict.as_ref();
+    let live = match (&version.promotion_state, version.state) {
+        (Some(PromotionState::Promoted), State::Valid) => " It went live.".to_owned(),
+        (Some(PromotionState::Skipped(why)), State::Valid) => format!(" It is not live: {why}."),
+        (Some(PromotionState::Pending), State::Valid) => " It is not live yet.".to_owned(),
+        (_, State::Valid) => format!(" It is not live: septet point {dataset} {number} --reason WHY."),
+        _ => String::new(),
+    };
+    for warning in verdict.into_iter().flat_map(|verdict| &verdict.warnings) {
+        app.screen.call("warning", warning);
+    }
+    let code = match version.state {
+        State::Valid => exit::DONE,
+        _ if is_broken(version) => exit::UNKNOWN,
+        _ => exit::NO,
+    };
+    let mut page = format!("Version {number} of {dataset} ({table}{items}) is {}.{live}", version.state);
+    if code != exit::DONE {
+        for reason in verdict.into_iter().flat_map(|verdict| &verdict.reasons) {
+            page = format!("{page}\n  {reason}");
+        }
+        let hint = match code {
+            exit::UNKNOWN => {
+                "the check itself broke and says nothing about the data; publish the table again"
+            }
+            _ => "readers stay where they are; write the data anew to a new table and publish that",
+        };
+        app.screen.say(&format!("hint: {hint}"));
+    }
+    Answer::new(json!({"version": version}), page).with_code(code)
+}
+
+/// Shows where the version stands: a bar where somebody looks, else a line for each state.
+struct Progress<'a> {
+    app: &'a App,
+    bar: Option<ProgressBar>,
+    last: Option<State>,
+}
+
+impl<'a> Progress<'a> {
+    fn new(app: &'a App) -> Self {
+        let bar = app.screen.is_watched().then(|| {
+            let bar = ProgressBar::new(4);
+            let style = ProgressStyle::with_template("{spinner} [{bar:24}] {msg} {elapsed}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+            bar.set_message("waits to be announced");
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self { app, bar, last: None }
+    }
+
+    fn at(&mut self, version: &Version) {
+        if self.last == Some(version.state) {
+            return;
+        }
+        self.last = Some(version.state);
+        let place = match version.state {
+            State::Announced => 1,
+            State::Sealed => 2,
+            State::Checking => 3,
+            _ => 4,
+        };
+        let said = format!("version {} is {}", version.version, version.state);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(place);
+                bar.set_message(said);
+            }
+            None => self.app.screen.say(&said),
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The publish queue, as far as signals go to it.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::operation::RequestId;
+use septet_registry::{Message, Signal};
+
+use crate::failure::{Failure, chain, of_denial, of_silence};
+
+/// The publish queue, by URL or by name.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    client: Client,
+    named: String,
+}
+
+impl Queue {
+    pub(crate) fn new(client: Client, named: &str) -> Self {
+        Self { client, named: named.into() }
+    }
+
+    /// The queue's URL; looks the name up where there is only a name.
+    pub(crate) async fn url(&self) -> Result<String, Failure> {
+        if self.named.contains("://") {
+            return Ok(self.named.clone());
+        }
+        let answer = self.client.get_queue_url().queue_name(&self.named).send().await;
+        let answer = answer.map_err(|error| self.failed("sqs:GetQueueUrl", error))?;
+        answer.queue_url.ok_or_else(|| self.missing())
+    }
+
+    /// Sends a signal.
+    pub(crate) async fn send(&self, url: &str, signal: &Signal) -> Result<(), Failure> {
+        let body = Message::Signal(signal.clone()).to_json().to_string();
+        let sent = self.client.send_message().queue_url(url).message_body(body).send().await;
+        sent.map(drop).map_err(|error| self.failed("sqs:SendMessage", error))
+    }
+
+    fn missing(&self) -> Failure {
+        Failure::new(
+            format!(
+                "failed to find the publish queue {}: it does not exist in this account and region",
+                self.named
+            ),
+            "check AWS_REGION; --publish-queue or SEPTET_PUBLISH_QUEUE_URL takes the stack's output PublishQueueUrl",
+        )
+    }
+
+    fn failed<E>(&self, action: &str, error: SdkError<E>) -> Failure
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        SdkError<E>: RequestId,
+    {
+        let code = error.code().unwrap_or_default().to_owned();
+        let message = error.message().unwrap_or_default().to_owned();
+        let what = |why: &str| format!("failed to call {action} on the publish queue {}: {why}", self.named);
+        if code.contains("QueueDoesNotExist") || code.contains("NonExistentQueue") {
+            return self.missing();
+        }
+        if code.contains("AccessDenied")
+            || code.contains("InvalidClientTokenId")
+            || code == "UnrecognizedClientException"
+        {
+            return Failure::new(what(&format!("permission is missing ({message})")), of_denial(&message));
+        }
+        if code.contains("Throttl") {
+            return Failure::new(what("SQS throttles"), "the signal was not sent; try again in a minute");
+        }
+        if code.is_empty() {
+            let cause = chain(&error);
+            return Failure::new(what("no answer"), of_silence(&cause));
+        }
+        let id = error.request_id().map(|id| format!(", request {id}")).unwrap_or_default();
+        Failure::new(what(&format!("{message} ({code}{id})")), "sending the same signal again does no harm")
+    }
+}

@@ -1,0 +1,73 @@
+//! Reads what people type: times, durations, versions.
+
+use std::time::Duration;
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use septet_registry::{PointerName, VersionNumber};
+
+/// A version by its number, or by a pointer that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// This one.
+    Number(VersionNumber),
+    /// The one that a pointer names.
+    Named(PointerName),
+}
+
+pub(crate) fn version(text: &str) -> Result<Which, String> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().map(Which::Number).map_err(|error| error.to_string());
+    }
+    text.parse().map(Which::Named).map_err(|error| error.to_string())
+}
+
+/// `2026-11-21T06:00:00Z`, `2026-11-21 06:00` or `2026-11-21`, in UTC where there is no offset.
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
+    if let Ok(at) = text.parse() {
+        return Ok(at);
+    }
+    let civil = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(Date::into));
+    let zoned = civil.and_then(|civil| civil.to_zoned(TimeZone::UTC));
+    zoned
+        .map(|zoned| zoned.timestamp())
+        .map_err(|_| "a time is written as 2026-11-21T06:00:00Z, 2026-11-21 06:00 or 2026-11-21 (UTC)".into())
+}
+
+/// `90s`, `15m`, `2h`, or several of them as `1h 30m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let read = text.parse::<SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok());
+    read.filter(|it| !it.is_zero()).ok_or_else(|| "a duration is written as 90s, 15m or 2h".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_in_every_common_form_and_is_utc_unless_it_says_otherwise() {
+        let expected: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
+        for text in
+            ["2026-11-21T06:00:00Z", "2026-11-21T07:00+01:00", "2026-11-21 06:00", "2026-11-21T06:00:00"]
+        {
+            assert_eq!(time(text), Ok(expected), "{text}");
+        }
+        assert_eq!(time("2026-11-21").unwrap().to_string(), "2026-11-21T00:00:00Z");
+        assert!(time("yesterday").unwrap_err().contains("2026-11-21T06:00:00Z"));
+    }
+
+    #[test]
+    fn a_duration_is_positive() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert!(duration("0s").is_err() && duration("-1s").is_err() && duration("15").is_err());
+    }
+
+    #[test]
+    fn a_version_is_a_number_or_a_pointer() {
+        assert_eq!(version("42"), Ok(Which::Number(VersionNumber::new(42))));
+        assert_eq!(version("live"), Ok(Which::Named(PointerName::live())));
+        assert!(version("0").is_err() && version("Live").is_err());
+    }
+}

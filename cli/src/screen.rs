@@ -1,0 +1,159 @@
+//! What is printed, and how.
+//!
+//! Standard output takes the answer and nothing else: a page for people, or one JSON document. Whatever
+//! is said on the way goes to standard error. Everything makes sense without colour.
+
+use std::io::{IsTerminal, Write};
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use jiff::Timestamp;
+use septet_registry::State;
+use serde_json::Value;
+
+use crate::exit;
+
+/// What a command answers.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) json: Value,
+    pub(crate) page: String,
+    pub(crate) code: u8,
+}
+
+impl Answer {
+    pub(crate) fn new(json: impl serde::Serialize, page: impl Into<String>) -> Self {
+        let json = serde_json::to_value(json).unwrap_or_default();
+        Self { json, page: page.into(), code: exit::DONE }
+    }
+
+    pub(crate) fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+}
+
+/// Where things are printed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Screen {
+    pub(crate) json: bool,
+    out: Stream,
+    err: Stream,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stream {
+    colour: bool,
+    terminal: bool,
+}
+
+impl Screen {
+    /// The streams of this process: colour only on terminals and where NO_COLOR and the like allow it.
+    pub(crate) fn of_process(json: bool) -> Self {
+        let (out, err) = (std::io::stdout(), std::io::stderr());
+        let allows = |choice| choice != anstream::ColorChoice::Never;
+        Self {
+            json,
+            out: Stream { colour: allows(anstream::AutoStream::choice(&out)), terminal: out.is_terminal() },
+            err: Stream { colour: allows(anstream::AutoStream::choice(&err)), terminal: err.is_terminal() },
+        }
+    }
+
+    /// Whether somebody looks at what is said on the way.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.err.terminal
+    }
+
+    /// Prints the answer.
+    pub(crate) fn answer(&self, answer: &Answer) {
+        let text = match self.json {
+            true => serde_json::to_string_pretty(&answer.json).unwrap_or_default(),
+            false => answer.page.clone(),
+        };
+        if !text.is_empty() {
+            // Whoever does not read on, as `head` does, has seen enough.
+            let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+        }
+    }
+
+    /// Says something on the way.
+    pub(crate) fn say(&self, text: &str) {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+
+    /// Says something on the way that begins with a word that stands out.
+    pub(crate) fn call(&self, word: &str, text: &str) {
+        let (on, off) = match (self.err.colour, word) {
+            (false, _) => ("", ""),
+            (true, "error" | "no") => ("\x1b[1;31m", "\x1b[0m"),
+            (true, "warning") => ("\x1b[1;33m", "\x1b[0m"),
+            (true, _) => ("\x1b[1m", "\x1b[0m"),
+        };
+        self.say(&format!("{on}{word}:{off} {text}"));
+    }
+
+    /// An empty table for standard output.
+    pub(crate) fn table(&self, header: &[&str]) -> Table {
+        self.out.table(header)
+    }
+
+    /// An empty table for standard error.
+    pub(crate) fn aside(&self, header: &[&str]) -> Table {
+        self.err.table(header)
+    }
+
+    /// Facts, one on a line.
+    pub(crate) fn facts(&self, facts: Vec<(&str, String)>) -> String {
+        let mut table = self.table(&[]);
+        for (name, value) in facts.into_iter().filter(|(_, value)| !value.is_empty()) {
+            table.add_row([Cell::new(name).add_attribute(Attribute::Dim), Cell::new(value)]);
+        }
+        text(&table)
+    }
+}
+
+impl Stream {
+    fn table(self, header: &[&str]) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        let arrangement =
+            if self.terminal { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+        table.set_content_arrangement(arrangement);
+        if self.colour {
+            table.enforce_styling()
+        } else {
+            table.force_no_tty()
+        };
+        if !header.is_empty() {
+            table.set_header(header.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
+        }
+        table
+    }
+}
+
+/// A table as text, without margins.
+pub(crate) fn text(table: &Table) -> String {
+    let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let margin = lines.iter().all(|line| line.is_empty() || line.starts_with(' '));
+    let lines = lines.iter().map(|line| if margin { line.get(1..).unwrap_or_default() } else { line });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A state, in a colour that says whether it is well.
+pub(crate) fn state(state: State) -> Cell {
+    let cell = Cell::new(state.as_str());
+    match state {
+        State::Valid => cell.fg(Color::Green),
+        State::Rejected | State::Lost | State::Abandoned => cell.fg(Color::Red),
+        State::Announced | State::Sealed | State::Checking => cell.fg(Color::Yellow),
+        _ => cell.add_attribute(Attribute::Dim),
+    }
+}
+
+/// A time to the second, in UTC.
+pub(crate) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// What may be missing.
+pub(crate) fn or_dash(text: Option<impl ToString>) -> String {
+    text.map_or_else(|| "-".into(), |text| text.to_string())
+}

@@ -1,0 +1,91 @@
+//! Contracts.
+
+use septet_registry::*;
+use serde_json::json;
+
+use crate::world::*;
+
+const BAD: &str = "\
+apiVersion: v3.1.0
+kind: DataContract
+id: x
+name: recs
+version: 1.0.0
+status: active
+shcema: []
+customProperties:
+  - property: septet.tablePattern
+    value: \"*\"
+  - property: septet.promotion
+    value: sometimes
+";
+
+#[tokio::test]
+async fn a_contract_is_put_once_and_what_it_changes_is_shown() {
+    let world = World::new().await;
+    let file = world.file("recs.json", &contract("recs", "recs-*", &[]));
+    let file = file.to_str().unwrap();
+    insta::assert_snapshot!(world.run(&["contract", "put", file, "--reason", "first"]));
+    insta::assert_snapshot!(world.run(&["contract", "put", file]));
+    world.file(
+        "recs.json",
+        &contract("recs", "recs-*", &[("septet.keepNewest", "3"), ("septet.promotion", "manual")]),
+    );
+    insta::assert_snapshot!(world.run(&["contract", "put", file]));
+    let stored = world.registry.contracts(&recs()).await.unwrap();
+    assert_eq!(stored.len(), 2);
+    let read = septet_contract::Contract::parse(&stored[1].document).unwrap();
+    assert_eq!((read.digest(), stored[1].put_by.as_str()), (stored[1].digest.clone(), "ann@desk"));
+    let settings = world.registry.dataset(&recs()).await.unwrap().settings;
+    assert_eq!((settings.keep_newest, settings.promotion), (3, Promotion::Manual));
+    let log = world.registry.log(&recs(), None).await.unwrap();
+    assert_eq!(log.last().unwrap().reason.as_deref(), Some("first"));
+    insta::assert_snapshot!(world.run(&["contract", "show", "recs", "--number", "1"]));
+    insta::assert_snapshot!(world.run(&["contract", "show", "recs", "--number", "9"]));
+    assert_eq!(world.json(&["contract", "show", "recs"])["contract"], 2);
+}
+
+#[tokio::test]
+async fn a_contract_with_problems_is_refused_with_each_at_its_place() {
+    let world = World::new().await;
+    world.file("bad.yaml", BAD);
+    insta::assert_snapshot!(world.run(&["contract", "put", "bad.yaml"]));
+    assert_eq!(world.registry.datasets().await.unwrap(), []);
+    let linted = world.json(&["contract", "lint", "bad.yaml"]);
+    assert_eq!(linted["ok"], false);
+    assert!(linted["findings"].as_array().unwrap().iter().any(|it| it["line"] == 7), "{linted}");
+    insta::assert_snapshot!(world.run(&["contract", "lint", "nowhere.yaml"]));
+}
+
+#[tokio::test]
+async fn the_example_is_sound_and_what_of_it_is_not_enforced_yet_is_said() {
+    let world = World::new().await;
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../contracts/recs.odcs.yaml");
+    world.file("recs.odcs.yaml", &std::fs::read_to_string(example).unwrap());
+    // Needs no AWS at all.
+    let mut command = world.command(&["contract", "lint", "recs.odcs.yaml"]);
+    let output = command.env_remove("AWS_REGION").env_remove("AWS_ACCESS_KEY_ID").output().unwrap();
+    insta::assert_snapshot!(Run::of(&["contract", "lint", "recs.odcs.yaml"], output));
+    let linted = world.json(&["contract", "lint", "recs.odcs.yaml"]);
+    assert_eq!((&linted["ok"], &linted["dataset"]), (&json!(true), &json!("recs")));
+}
+
+#[tokio::test]
+async fn two_datasets_never_claim_the_same_tables() {
+    let world = World::with_recs().await;
+    world.file("eu.json", &contract("recs-eu", "recs-eu-*", &[]));
+    insta::assert_snapshot!(world.run(&["contract", "put", "eu.json"]));
+    assert_eq!(world.json(&["contract", "put", "eu.json"])["ok"], false);
+    assert_eq!(world.registry.datasets().await.unwrap().len(), 1);
+    world.file("eu.json", &contract("recs-eu", "recseu-*", &[]));
+    assert_eq!(world.run(&["contract", "put", "eu.json"]).code, 0);
+}
+
+#[tokio::test]
+async fn a_contract_may_come_from_standard_input() {
+    let world = World::new().await;
+    let file = world.file("recs.json", &contract("recs", "recs-*", &[]));
+    let open = std::fs::File::open(world.folder.path().join(file)).unwrap();
+    let run = world.command(&["contract", "put", "-"]).stdin(open).output().unwrap();
+    assert_eq!((run.status.code(), world.registry.datasets().await.unwrap().len()), (Some(0), 1));
+}

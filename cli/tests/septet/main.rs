@@ -1,0 +1,11 @@
+//! The command `septet`, as it is built, on the emulator.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod contracts;
+mod errors;
+mod moves;
+mod pages;
+mod publishing;
+mod terminal;
+mod world;
