@@ -16,6 +16,8 @@ use crate::{
 };
 
 const ATTEMPTS: u32 = 40;
+/// Commits without an answer, or throttled, after which it is given up: the client has tried each a few times already.
+const FAILURES: usize = 5;
 const BASE: Duration = Duration::from_millis(10);
 const CAP: Duration = Duration::from_millis(500);
 
@@ -441,6 +443,9 @@ impl Registry {
             }
             if let Some(value) = self.landed(&act, &mut unanswered).await? {
                 return Ok(Outcome::Done(value));
+            }
+            if unanswered.len() >= FAILURES {
+                break;
             }
         }
         Err(last.unwrap_or(Error::Contended { action: what, attempts: ATTEMPTS }))
