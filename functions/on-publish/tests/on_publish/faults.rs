@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use on_publish::{Ending, Error, Step};
 use septet_emulator::Fault;
-use septet_registry::{Action, By, State, VerdictOutcome};
+use septet_registry::{
+    Action, By, Direction, PointRequest, PointerName, PromotionState, State, VerdictOutcome,
+};
 use septet_telemetry::Clock;
 use serde_json::json;
 
@@ -191,29 +193,30 @@ async fn a_table_that_vanishes_while_it_is_checked_is_lost() {
     }
 }
 
+async fn replace(client: aws_sdk_dynamodb::Client) {
+    use aws_sdk_dynamodb::types::*;
+    delete_past_protection(client.clone()).await;
+    let key = KeySchemaElement::builder().attribute_name("user_id").key_type(KeyType::Hash);
+    let kind =
+        AttributeDefinition::builder().attribute_name("user_id").attribute_type(ScalarAttributeType::S);
+    let create = client.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
+    let create = create.key_schema(key.build().unwrap()).attribute_definitions(kind.build().unwrap());
+    create.send().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_replaced_while_it_is_checked_is_lost_and_its_successor_is_a_version_of_its_own() {
-    let world = World::with_table().await;
-    let client = world.emulator.backdoor();
-    world.emulator.inject(Fault::meanwhile("Scan", move || {
-        let client = client.clone();
-        async move {
-            use aws_sdk_dynamodb::types::*;
-            delete_past_protection(client.clone()).await;
-            let key = KeySchemaElement::builder().attribute_name("user_id").key_type(KeyType::Hash);
-            let kind = AttributeDefinition::builder();
-            let kind = kind.attribute_name("user_id").attribute_type(ScalarAttributeType::S);
-            let create = client.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
-            let create = create.key_schema(key.build().unwrap()).attribute_definitions(kind.build().unwrap());
-            create.send().await.unwrap();
-        }
-    }));
-    world.say(&signal(TABLE)).await.unwrap();
-    assert_eq!(world.version().await.state, State::Lost);
-    world.say(&reminder(TABLE)).await.unwrap();
-    let states: Vec<_> = world.versions().await.iter().map(|version| version.state).collect();
-    assert_eq!(states, [State::Lost, State::Announced]);
-    world.assert_sound().await;
+    for operation in ["Scan", "DescribeTimeToLive"] {
+        let world = World::with_table().await;
+        let client = world.emulator.backdoor();
+        world.emulator.inject(Fault::meanwhile(operation, move || replace(client.clone())));
+        world.say(&signal(TABLE)).await.unwrap();
+        assert_eq!(world.version().await.state, State::Lost, "{operation}");
+        world.say(&reminder(TABLE)).await.unwrap();
+        let states: Vec<_> = world.versions().await.iter().map(|version| version.state).collect();
+        assert_eq!(states, [State::Lost, State::Announced], "{operation}");
+        world.assert_sound().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,6 +249,12 @@ async fn a_table_that_is_being_deleted_is_waited_for() {
     assert_eq!((seen.ending, world.version().await.state), (Ending::Later, State::Announced));
     let seen = world.drain().await.pop().unwrap().unwrap();
     assert_eq!(seen.ending, Ending::Waiting, "the sweep goes on");
+
+    let world = World::with_table().await;
+    world.emulator.settings(|settings| settings.deleting = Duration::from_secs(3600));
+    world.emulator.client().delete_table().table_name(TABLE).send().await.unwrap();
+    world.say(&record("CreateTable", TABLE)).await.unwrap();
+    assert!(world.versions().await.is_empty(), "what is on its way out is not announced");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -434,4 +443,46 @@ fn the_name_of_a_table_is_in_every_error_about_it() {
     ] {
         assert!(error.to_string().contains(TABLE) && !error.is_retryable(), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seal_that_was_broken_before_the_check_was_over_is_made_anew_and_all_is_checked() {
+    let world = World::with_table().await;
+    world.emulator.inject(Fault::access_denied("Scan").always());
+    world.say(&signal(TABLE)).await.unwrap_err();
+    world.emulator.clear_faults();
+    let client = world.emulator.client();
+    let described = client.describe_table().table_name(TABLE).send().await.unwrap();
+    let arn = described.table.unwrap().table_arn.unwrap();
+    client.delete_resource_policy().resource_arn(arn).send().await.unwrap();
+    world.emulator.put_items(TABLE, [crate::support::good_item(99)]).await;
+    world.clock.on(Duration::from_secs(90));
+    world.say(&reminder(TABLE)).await.unwrap();
+    assert_published(&world, "sealed anew").await;
+    assert_eq!(world.version().await.counts.unwrap().items, 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_somebody_pointed_at_before_it_was_promoted_is_left_to_them() {
+    let world = World::with_table().await;
+    // All commits but the last: it passed, and its promotion is pending.
+    world.emulator.inject(Fault::access_denied("TransactWriteItems").from(5).always());
+    world.say(&signal(TABLE)).await.unwrap_err();
+    world.emulator.clear_faults();
+    let version = world.version().await;
+    assert_eq!((version.state, version.promotion_state), (State::Valid, Some(PromotionState::Pending)));
+    let to = PointRequest {
+        direction: Direction::To(version.version),
+        reason: "cannot wait".into(),
+        force: false,
+        hold_until: None,
+    };
+    let by = By::new("operator", world.clock.now());
+    let moved = world.registry.move_pointer(&recs(), &PointerName::live(), &to, &by).await.unwrap();
+    assert!(moved.is_done());
+    world.say(&reminder(TABLE)).await.unwrap();
+    let why = "somebody pointed readers at it before".to_owned();
+    assert_eq!(world.version().await.promotion_state, Some(PromotionState::Skipped(why)));
+    assert_eq!(world.live().await.unwrap().moved_by, "operator");
+    world.assert_sound().await;
 }

@@ -271,10 +271,12 @@ async fn no_message_is_begun_at_the_end_of_an_invocation() {
 async fn a_table_in_the_making_is_announced_and_its_signal_waits_until_it_is_there() {
     let world = World::with_table().await;
     world.emulator.set_status(TABLE, TableStatus::Creating);
+    let sent_at = world.clock_now();
     let seen = world.say(&signal(TABLE)).await.unwrap();
     assert_eq!((seen.ending, seen.steps.as_slice()), (Ending::Later, [Step::Announced].as_slice()));
     for _ in 0..20 {
         let later = world.shelf.take().unwrap();
+        assert!(later.sent_at - sent_at.as_millisecond() < 1000, "it keeps the time it was sent first");
         world.clock.on(later.delay);
         assert_eq!(world.hand(&crate::support::letter_of(&later)).await.unwrap().ending, Ending::Later);
     }
@@ -333,8 +335,10 @@ async fn nothing_is_promoted_where_people_decide() {
     let world = World::empty().await;
     world.put_contract(&CONTRACT.replace("value: auto", "value: manual")).await;
     world.table(TABLE, 8).await;
-    world.say(&signal(TABLE)).await.unwrap();
-    assert_eq!(world.version().await.state, State::Valid);
+    let seen = world.say(&signal(TABLE)).await.unwrap();
+    assert_eq!(seen.steps.last(), Some(&Step::Passed));
+    let version = world.version().await;
+    assert_eq!((version.state, version.promotion_state), (State::Valid, None));
     assert_eq!(world.live().await, None);
 }
 
