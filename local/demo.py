@@ -59,12 +59,12 @@ class Registry:
     def __init__(self, dynamodb, table):
         self._dynamodb, self._table, self._take = dynamodb, table, TypeDeserializer().deserialize
 
-    def items(self, kind):
-        """All items of a kind (`VERSION#`, `POINTER#`, `LOG#`, `READER#`) of the dataset, in the order of their keys."""
+    def items(self, kind, partition=f"DATASET#{DATASET}"):
+        """All items of a kind (`VERSION#`, `POINTER#`, `LOG#`) of the dataset, in the order of their keys."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :kind)",
-            ExpressionAttributeValues={":pk": {"S": f"DATASET#{DATASET}"}, ":kind": {"S": kind}},
+            ExpressionAttributeValues={":pk": {"S": partition}, ":kind": {"S": kind}},
             ConsistentRead=True,
         )
         return [{name: self._take(value) for name, value in item.items()} for page in pages for item in page["Items"]]
@@ -74,6 +74,9 @@ class Registry:
 
     def version_of(self, table):
         return next((version for version in self.versions() if version["table"] == table), None)
+
+    def readers(self):
+        return self.items("READER#", f"DATASET#{DATASET}#READERS")
 
     def live(self):
         return next(iter(self.items("POINTER#live")), None)
@@ -173,7 +176,7 @@ class Demo:
         return until(
             f"the reader serves version {version}",
             lambda: next(
-                (beat["since"] for beat in self.registry.items("READER#") if beat["version"] == version), None
+                (beat["since"] for beat in self.registry.readers() if beat["version"] == version), None
             ),
         )
 
