@@ -12,7 +12,7 @@ CARGO_DENY := .local/cargo/bin/cargo-deny
 # `make demo`, `make test` and `make check` build each dependency once.
 export CARGO_BUILD_TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: demo test check up down deploy
+.PHONY: demo test test-flow check up down deploy
 
 # ---------------------------------------------------------------- what people do first
 demo: $(AWS_TOOLS) $(SAM_TOOLS)
@@ -22,6 +22,11 @@ test: $(AWS_TOOLS) $(SAM_TOOLS) nextest
 	cargo nextest run --workspace --locked
 	cargo test --workspace --doc --locked
 	$(AWS_VENV)/bin/python -m pytest -q -c local/pytest.ini --rootdir local local/tests
+	$(MAKE) test-flow
+
+# The whole flows alone, on the deployed template.
+test-flow: $(AWS_TOOLS) $(SAM_TOOLS)
+	$(AWS_VENV)/bin/python -m pytest -q -c tests/flow/pytest.ini --rootdir tests/flow tests/flow
 
 check: $(AWS_TOOLS) $(SAM_TOOLS) $(CARGO_DENY) nextest
 	cargo fmt --all --check
@@ -29,8 +34,8 @@ check: $(AWS_TOOLS) $(SAM_TOOLS) $(CARGO_DENY) nextest
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	cargo nextest run --package septet-architecture --locked
 	$(CARGO_DENY) --locked check bans licenses sources
-	$(AWS_VENV)/bin/ruff check local
-	$(AWS_VENV)/bin/ruff format --check local
+	$(AWS_VENV)/bin/ruff check local tests/flow
+	$(AWS_VENV)/bin/ruff format --check local tests/flow
 	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint --region us-east-1
 	$(SAM_VENV)/bin/cfn-lint template.yaml
 

@@ -1,0 +1,408 @@
+"""Every statement of every policy is needed: without it, something that Septet does fails.
+
+A scenario is one thing that Septet does, short and from outside; it raises ``Broken`` if it does not work. Each
+statement names the scenarios that need it. With one statement taken away one of its scenarios must break, and the same
+for every single action of a statement that has several. At the end, with everything as deployed, all scenarios work.
+"""
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+from cloud import DATASET_TABLES, Cloud
+from dataset import Dataset, item, table_parameters
+from policies import queue_url, statements_of_the_template, with_tables_of_any_name, without_action, without_statement
+from waiting import until
+
+STATEMENTS = statements_of_the_template()
+
+NOT_HERE = {
+    ("TrailBucketPolicy", "TrailLooks"): "CloudTrail asks for it when a trail is made",
+    ("TrailBucketPolicy", "TrailWrites"): "CloudTrail asks for it when a trail is made",
+}
+"""Statements of what the local AWS cannot deploy: it has no trails, so `CreateTrail` must stay false on it."""
+
+
+WORKS, FAILS = 20.0, 2.5
+"""Seconds until what should happen by itself is taken for broken: where it should work, and where it should not."""
+
+
+class Broken(AssertionError):
+    """Something that Septet does does not work."""
+
+
+def check(works: object, what: str, seen: object = "") -> None:
+    """Raises ``Broken`` unless it works."""
+    if not works:
+        raise Broken(f"{what}: {seen}")
+
+
+class Stage:
+    """What the scenarios work on."""
+
+    def __init__(self, cloud: Cloud, directory) -> None:
+        self.cloud = cloud
+        self.set = Dataset(cloud, directory, "may")
+        self.imports = Dataset(cloud, directory, "mayimport")
+        self.tags = Dataset(cloud, directory, "maytag")
+        self.pruned = Dataset(cloud, directory, "mayprune")
+        self.put = Dataset(cloud, directory, "mayput")
+        self.read = Dataset(cloud, directory, "mayread")
+        self.set.put_contract(keepNewest=100)
+        self.imports.put_contract(keepNewest=100, readiness=["import"])
+        self.tags.put_contract(keepNewest=100, readiness=["tag"])
+        self.pruned.put_contract(keepNewest=1)
+        self.read.put_contract(keepNewest=100)
+        self._revision = 0
+        self.patience = WORKS
+
+    def until(self, what: str, look):
+        """Waits a while; what does not happen in it is broken."""
+        try:
+            return until(what, look, self.patience)
+        except AssertionError as error:
+            raise Broken(str(error)) from None
+
+    # ------------------------------------------------------------ on-publish
+
+    def publish(self, dataset: Dataset | None = None) -> str:
+        """A signal makes a table live."""
+        dataset = dataset or self.set
+        table = dataset.written()
+        answer = self.cloud.invoke(self.cloud.on_publish, {"table": table})
+        check(not answer.failed and answer.payload["state"] == "valid", "on-publish", answer.payload)
+        check(dataset.live_table() == table, "the table is not live", answer.payload)
+        return table
+
+    def publish_while_policies_take_their_time(self) -> None:
+        """The seal is proved by nothing but the table's own policy, and waited for."""
+        self.cloud.aws.settings(tables={"policy_seconds": 0.5})
+        try:
+            self.publish()
+        finally:
+            self.cloud.aws.settings(tables={"policy_seconds": 0.0})
+
+    def publish_by_tag(self) -> None:
+        """A tagged table goes live."""
+        table = self.tags.create(Tags=[{"Key": "septet:ready", "Value": "true"}])
+        self.tags.fill(table)
+        answer = self.cloud.look(table)
+        check(not answer.failed and answer.payload["state"] == "valid", "on-publish", answer.payload)
+
+    def publish_by_import(self) -> None:
+        """An imported table goes live."""
+        cloud, table = self.cloud, self.imports.new_table()
+        s3 = cloud.aws.client("s3")
+        s3.create_bucket(Bucket=f"bucket-{table}")
+        s3.put_object(Bucket=f"bucket-{table}", Key="items", Body=json.dumps({"Item": item(1)}).encode())
+        cloud.publisher.client("dynamodb").import_table(
+            S3BucketSource={"S3Bucket": f"bucket-{table}"},
+            InputFormat="DYNAMODB_JSON",
+            TableCreationParameters=table_parameters(table),
+        )
+        until("the table is imported", lambda: self.imports.status(table) == "ACTIVE")
+        answer = cloud.look(table)
+        check(not answer.failed and answer.payload["state"] == "valid", "on-publish", answer.payload)
+
+    def put_back(self) -> None:
+        """A signal for a table that cannot be found yet is put back onto the queue."""
+        answer = self.cloud.invoke(self.cloud.on_publish, {"table": self.set.new_table()})
+        check(not answer.failed and answer.payload["ending"] == "later", "on-publish", answer.payload)
+
+    def take_from_the_queue(self) -> None:
+        """A signal on the queue is taken and taken off it."""
+        table = self.set.written()
+        self.cloud.send({"table": table})
+        self.until("the signal is taken", lambda: self.set.live_table() == table)
+        self.until("the signal is off the queue", lambda: self.cloud.waiting() == 0)
+
+    def log_of_on_publish(self) -> None:
+        """on-publish's lines are kept."""
+        self._is_logged(self.cloud.on_publish, {"look_at": self.set.new_table(), "reason": "a test asks"})
+
+    def log_of_prune(self) -> None:
+        """prune's lines are kept."""
+        self._is_logged(self.cloud.prune, {"dataset": self.set.name, "dry_run": True})
+
+    def _is_logged(self, function: str, event: dict) -> None:
+        before = len(self.cloud.log_of(function))
+        self.cloud.invoke(function, event)
+        self.until("it is logged", lambda: len(self.cloud.log_of(function)) > before)
+
+    def never_the_registry_by_on_publish(self) -> None:
+        """Whoever gets hold of the role cannot seal the registry, whatever tables may hold datasets."""
+        self._registry_is_safe("OnPublishRole")
+
+    def never_the_registry_by_prune(self) -> None:
+        """Whoever gets hold of the role cannot unprotect the registry, whatever tables may hold datasets."""
+        self._registry_is_safe("PruneRole")
+
+    def _registry_is_safe(self, role: str) -> None:
+        cloud = self.cloud
+        with (
+            with_tables_of_any_name(cloud, role, DATASET_TABLES),
+            cloud.in_the_role(cloud.outputs[f"{role}Arn"]) as person,
+        ):
+            try:
+                # It is protected already, so nothing changes even if nobody refuses.
+                person.client("dynamodb").update_table(TableName=cloud.registry_table, DeletionProtectionEnabled=True)
+            except ClientError as error:
+                check("explicit deny" in error.response["Error"]["Message"], "refused otherwise", error)
+                return
+        raise Broken("the role could change the registry")
+
+    # ------------------------------------------------------------ prune
+
+    def retire_and_delete(self) -> None:
+        """Of two versions the older one's table is deleted."""
+        old = self.publish(self.pruned)
+        self.publish(self.pruned)
+        for _ in range(3):
+            self.sweep(self.pruned)
+            if self.pruned.state_of(old) == "deleted":
+                break
+        check(self.pruned.state_of(old) == "deleted", "the old version is", self.pruned.state_of(old))
+        self.until("its table is gone", lambda: self.pruned.status(old) is None)
+
+    def remind(self) -> None:
+        """A table that nobody told of is found."""
+        table = self.set.create()
+        summary = self.sweep(self.set)
+        found = [one["step"]["table"] for one in summary["done"] if one["step"]["do"] == "remind"]
+        check(table in found, "the sweep did not find it", summary)
+
+    def sweep(self, dataset: Dataset) -> dict:
+        answer = self.cloud.invoke(self.cloud.prune, {"dataset": dataset.name, "max_deletions": 100})
+        check(not answer.failed and not answer.payload["failed"], "prune", answer.payload)
+        return answer.payload
+
+    # ------------------------------------------------------------ what delivers
+
+    def scheduled_sweep(self) -> None:
+        """The schedule starts a sweep."""
+        letters = queue_url(self.cloud, "PruneScheduleDeadLetters")
+        self.cloud.aws.clear_faults()
+        self.cloud.fire_sweep()
+        seen = self.until("a sweep starts", lambda: self.cloud.aws.calls(self.cloud.prune) or self.cloud.take(letters))
+        check(self.cloud.aws.calls(self.cloud.prune), "the sweep was not started", seen)
+
+    def undelivered_sweep(self) -> None:
+        """A sweep that cannot be started is kept in the dead letters."""
+        letters = queue_url(self.cloud, "PruneScheduleDeadLetters")
+        with without_statement(self.cloud, "PruneScheduleRole", "StartSweeps"):
+            self.cloud.fire_sweep()
+            self.until("the sweep leaves a trace", lambda: self.cloud.take(letters))
+
+    def table_record(self) -> None:
+        """The record of a new table reaches on-publish."""
+        table = self.noticed_table()
+        letters = queue_url(self.cloud, "TableRecordsDeadLetters")
+        seen = self.until("the table is noticed", lambda: self.set.state_of(table) or self.cloud.take(letters))
+        check(self.set.state_of(table), "the record was not delivered", seen)
+
+    def undelivered_record(self) -> None:
+        """A record that cannot be delivered is kept in the dead letters."""
+        letters = queue_url(self.cloud, "TableRecordsDeadLetters")
+        with without_statement(self.cloud, "PublishQueuePolicy", "RuleDelivers"):
+            self.noticed_table()
+            self.until("the record leaves a trace", lambda: self.cloud.take(letters))
+
+    def noticed_table(self) -> str:
+        self.cloud.aws.settings(cloudtrail={"enabled": True, "delay": 0.0})
+        table = self.set.create()
+        self.cloud.aws.settings(cloudtrail={"enabled": False})
+        return table
+
+    def function_with_the_role(self, role: str) -> None:
+        """A stack can give the role to a function."""
+        cloudformation = self.cloud.aws.client("cloudformation")
+        function = {
+            "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": self.cloud.outputs[f"{role}Arn"],
+            "Code": {"ZipFile": "nothing"},
+        }  # fmt: skip
+        resources = {"Function": {"Type": "AWS::Lambda::Function", "Properties": function}}
+        self._revision += 1
+        name = f"role-{self._revision}"
+        cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
+
+        def status() -> str | None:
+            found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+            return None if found.endswith("IN_PROGRESS") else found
+
+        seen = self.until("the stack is there", status)
+        check(seen == "CREATE_COMPLETE", "the function cannot have the role", seen)
+
+    def on_publish_role(self) -> None:
+        """on-publish can have its role."""
+        self.function_with_the_role("OnPublishRole")
+
+    def prune_role(self) -> None:
+        """prune can have its role."""
+        self.function_with_the_role("PruneRole")
+
+    # ------------------------------------------------------------ people and services
+
+    def operator_puts_a_contract(self) -> None:
+        """An operator puts a contract and sees the versions."""
+        self._revision += 1
+        self.put.directory.joinpath("contract").write_text(json.dumps(self.put.contract(keepNewest=self._revision)))
+        self.septet("contract", "put", self.put.directory / "contract")
+        self.septet("versions", self.put.name)
+
+    def operator_signals(self) -> None:
+        """An operator says that a table is complete."""
+        self.septet("publish", self.set.written())
+        # The queue by its name, for who does not know its URL.
+        self.septet("publish", self.set.written(), "--publish-queue", self.cloud.queue.rpartition("/")[2])
+
+    def operator_moves_the_pointer(self) -> None:
+        """An operator points readers back."""
+        self.publish(self.read)
+        self.publish(self.read)
+        self.septet("rollback", self.read.name, "--reason", "a test asks", "--yes")
+
+    def septet(self, *arguments) -> None:
+        done = self.cloud.septet(*arguments, code=None)
+        check(done.returncode == 0, " ".join(map(str, arguments)), done.stderr)
+
+    def reader_reads(self) -> None:
+        """A service follows the pointer, reads the table in every way, and gives a sign of life."""
+        if not self.read.pointer():
+            self.publish(self.read)
+        dynamodb, registry = self.cloud.reader.client("dynamodb"), self.cloud.registry_table
+        dataset = f"DATASET#{self.read.name}"
+        try:
+            pointer = dynamodb.get_item(TableName=registry, Key={"pk": {"S": dataset}, "sk": {"S": "POINTER#live"}})
+            table = pointer["Item"]["table"]["S"]
+            beat = {"pk": {"S": f"{dataset}#READERS"}, "sk": {"S": "READER#api"}, "expires_at": {"N": "1"}}
+            dynamodb.put_item(TableName=registry, Item=beat)
+            dynamodb.get_item(TableName=table, Key={"id": {"S": "i-000001"}})
+            dynamodb.batch_get_item(RequestItems={table: {"Keys": [{"id": {"S": "i-000001"}}]}})
+            dynamodb.query(
+                TableName=table, KeyConditionExpression="id = :id", ExpressionAttributeValues={":id": {"S": "i-000001"}}
+            )
+        except ClientError as error:
+            raise Broken(f"the reader: {error}") from None
+
+
+NEEDED_BY = {
+    ("OnPublishRole", "LambdaRuns"): Stage.on_publish_role,
+    ("OnPublishRole", "ReadRegistry"): Stage.publish,
+    ("OnPublishRole", "WriteRegistry"): Stage.publish,
+    ("OnPublishRole", "InspectTables"): [Stage.publish, Stage.publish_by_tag],
+    ("OnPublishRole", "SealTables"): Stage.publish,
+    ("OnPublishRole", "ProveSeals"): Stage.publish_while_policies_take_their_time,
+    ("OnPublishRole", "InspectImports"): Stage.publish_by_import,
+    ("OnPublishRole", "FindImports"): Stage.publish_by_import,
+    ("OnPublishRole", "NeverSealRegistry"): Stage.never_the_registry_by_on_publish,
+    ("OnPublishRole", "TakeSignals"): Stage.take_from_the_queue,
+    ("OnPublishRole", "LookAgainLater"): Stage.put_back,
+    ("OnPublishRole", "WriteLogs"): Stage.log_of_on_publish,
+    ("PruneRole", "LambdaRuns"): Stage.prune_role,
+    ("PruneRole", "ReadRegistry"): Stage.retire_and_delete,
+    ("PruneRole", "WriteRegistry"): Stage.retire_and_delete,
+    ("PruneRole", "ListTables"): Stage.remind,
+    ("PruneRole", "InspectTables"): Stage.retire_and_delete,
+    ("PruneRole", "DeleteRetiredTables"): Stage.retire_and_delete,
+    ("PruneRole", "NeverDeleteRegistry"): Stage.never_the_registry_by_prune,
+    ("PruneRole", "SendReminders"): Stage.remind,
+    ("PruneRole", "WriteLogs"): Stage.log_of_prune,
+    ("PruneScheduleRole", "SchedulerActs"): Stage.scheduled_sweep,
+    ("PruneScheduleRole", "StartSweeps"): Stage.scheduled_sweep,
+    ("PruneScheduleRole", "KeepUndelivered"): Stage.undelivered_sweep,
+    ("PublishQueuePolicy", "RuleDelivers"): Stage.table_record,
+    ("TableRecordsDeadLettersPolicy", "RuleKeepsUndelivered"): Stage.undelivered_record,
+    ("OperatorPolicy", "ReadRegistry"): Stage.operator_puts_a_contract,
+    ("OperatorPolicy", "WriteRegistry"): Stage.operator_puts_a_contract,
+    ("OperatorPolicy", "InspectTables"): Stage.operator_moves_the_pointer,
+    ("OperatorPolicy", "SignalTables"): Stage.operator_signals,
+    ("ReaderPolicy", "FollowPointers"): Stage.reader_reads,
+    ("ReaderPolicy", "SendHeartbeats"): Stage.reader_reads,
+    ("ReaderPolicy", "ReadDatasets"): Stage.reader_reads,
+}
+
+
+def scenarios_of(statement: tuple[str, str]) -> list:
+    """The scenarios that need a statement."""
+    found = NEEDED_BY[statement]
+    return found if isinstance(found, list) else [found]
+
+
+ALL_SCENARIOS = list(dict.fromkeys(scenario for one in NEEDED_BY for scenario in scenarios_of(one)))
+
+
+@pytest.fixture(scope="module")
+def prepared(shared_cloud, tmp_path_factory) -> Stage:
+    """Datasets for the scenarios."""
+    return Stage(shared_cloud, tmp_path_factory.mktemp("permissions"))
+
+
+@pytest.fixture
+def stage(cloud, prepared: Stage) -> Stage:
+    """The stage with a quiet local AWS: tables are there at once, and records come when a scenario asks for them."""
+    cloud.aws.settings(cloudtrail={"enabled": False}, tables={"creating_seconds": 0.0, "deleting_seconds": 0.0})
+    prepared.patience = WORKS
+    return prepared
+
+
+SILENT = {
+    Stage.take_from_the_queue, Stage.log_of_on_publish, Stage.log_of_prune, Stage.scheduled_sweep,
+    Stage.undelivered_sweep, Stage.table_record, Stage.undelivered_record, Stage.on_publish_role, Stage.prune_role,
+    Stage.never_the_registry_by_on_publish, Stage.never_the_registry_by_prune,
+}  # fmt: skip
+"""Scenarios in which AWS does something or leaves it, and no program of ours is there to say what is missing."""
+
+
+def assert_breaks(stage: Stage, statement: tuple[str, str]) -> None:
+    """One of the scenarios of a statement does not work now, and who meets that says that permission is missing."""
+    stage.patience = FAILS
+    for scenario in scenarios_of(statement):
+        try:
+            scenario(stage)
+        except Broken as broken:
+            says = str(broken).lower()
+            assert scenario in SILENT or "permission is missing" in says or "accessdenied" in says, says
+            return
+    raise AssertionError("nothing needs it: take it out of template.yaml")
+
+
+def test_every_statement_is_looked_at():
+    assert set(STATEMENTS) == set(NEEDED_BY) | set(NOT_HERE)
+
+
+@pytest.mark.parametrize("statement", NEEDED_BY, ids="-".join)
+def test_without_this_statement_something_fails(stage, statement):
+    with without_statement(stage.cloud, *statement):
+        assert_breaks(stage, statement)
+    leave_nothing(stage)
+
+
+@pytest.mark.parametrize(
+    ("statement", "action"),
+    [(one, action) for one in NEEDED_BY for action in STATEMENTS[one] if len(STATEMENTS[one]) > 1],
+    ids=lambda value: value.partition(":")[2] if isinstance(value, str) else "-".join(value),
+)
+def test_without_this_action_something_fails(stage, statement, action):
+    with without_action(stage.cloud, *statement, action):
+        assert_breaks(stage, statement)
+    leave_nothing(stage)
+
+
+def leave_nothing(stage: Stage) -> None:
+    """Takes away what a scenario that broke left on the queues."""
+    for resource in ("PruneScheduleDeadLetters", "TableRecordsDeadLetters"):
+        stage.cloud.take(queue_url(stage.cloud, resource))
+
+
+@pytest.mark.parametrize("scenario", ALL_SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_with_every_statement_back_it_works(stage, scenario):
+    scenario(stage)
+
+
+def test_a_reader_cannot_write_what_other_readers_would_follow(stage):
+    stage.reader_reads()
+    key = {"pk": {"S": f"DATASET#{stage.read.name}"}, "sk": {"S": "POINTER#live"}}
+    dynamodb = stage.cloud.reader.client("dynamodb")
+    with pytest.raises(ClientError) as caught:
+        dynamodb.put_item(TableName=stage.cloud.registry_table, Item={**key, "table": {"S": "mine"}})
+    assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
