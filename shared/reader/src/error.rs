@@ -65,7 +65,7 @@ pub enum Error {
         refusal: Refusal,
     },
     /// The table of the version does not exist, and the pointer names no other.
-    #[error("{operation} on version {version}: its table {table} does not exist")]
+    #[error("read version {version} by {operation}: its table {table} does not exist")]
     TableGone {
         /// The call.
         operation: &'static str,
@@ -75,7 +75,7 @@ pub enum Error {
         table: TableName,
     },
     /// DynamoDB failed, refused, or did not answer.
-    #[error("{operation} on version {version}, table {table}: {code}")]
+    #[error("read version {version} by {operation} from table {table}: {code}")]
     Read {
         /// The call.
         operation: &'static str,
@@ -94,7 +94,7 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// DynamoDB left keys of a batch unprocessed again and again.
-    #[error("BatchGetItem on version {version}, table {table}: {left} keys are still unprocessed")]
+    #[error("read version {version} by BatchGetItem from table {table}: {left} keys are still unprocessed")]
     Unprocessed {
         /// The version.
         version: VersionNumber,

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -44,19 +44,16 @@ pub(crate) struct Follower {
     pub(crate) entropy: Arc<Entropy>,
     current: watch::Sender<Arc<Current>>,
     poll_seconds: AtomicU32,
-    /// Polls begun so far; each poll has this as its number.
-    begun: AtomicU64,
     polling: Mutex<Polling>,
 }
 
 /// What one poll leaves to the next.
 #[derive(Debug, Default)]
 struct Polling {
-    /// The number of the latest poll that ended.
-    ended: u64,
     failures: u32,
     /// What the latest poll failed for, without what differs each time.
     complaint: Option<String>,
+    /// When the latest poll for the sake of a read ended.
     urgent: Option<Timestamp>,
 }
 
@@ -87,7 +84,6 @@ impl Follower {
             entropy,
             current: watch::Sender::new(Arc::new(beginning.current)),
             poll_seconds: beginning.poll_seconds.into(),
-            begun: AtomicU64::new(0),
             polling: Mutex::new(polling),
         }
     }
@@ -130,15 +126,13 @@ impl Follower {
     /// Polls at once because the table of `gone` is not there, and gives what is to be read instead, if
     /// anything. Reads that come together share a poll, and there is one a second at most.
     pub(crate) async fn poll_instead_of(&self, gone: &Current) -> Option<Arc<Current>> {
-        let begun = self.begun.load(Ordering::SeqCst);
         let poll = async {
             let mut polling = self.polling.lock().await;
-            let now = self.clock.now();
-            let urgent_before = polling.urgent.is_some_and(|last| now.duration_since(last).abs() < URGENT);
-            let answered = polling.ended > begun || !self.current().serves_as(gone);
-            if !answered && !urgent_before {
-                polling.urgent = Some(now);
+            let ago = |last: Timestamp| self.clock.now().duration_since(last).abs();
+            let lately = polling.urgent.is_some_and(|last| ago(last) < URGENT);
+            if self.current().serves_as(gone) && !lately {
                 self.poll(&mut polling).await;
+                polling.urgent = Some(self.clock.now());
             }
         };
         // The poll under way may be one that hangs.
@@ -148,10 +142,8 @@ impl Follower {
     }
 
     async fn poll(&self, polling: &mut Polling) {
-        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let before = self.current();
         let looked = self.lookout.look(Some(&before)).await;
-        polling.ended = number;
         match looked {
             Ok(look) => {
                 if polling.failures > 0 {
@@ -191,10 +183,7 @@ impl Follower {
                 "serving another version"
             );
         }
-        self.current.send_if_modified(|current| {
-            *current = Arc::new(after);
-            goes
-        });
+        self.current.send_replace(Arc::new(after));
     }
 
     /// Says what a poll failed for: aloud when it is new, quietly when it is the same again.
@@ -264,7 +253,7 @@ impl Aftermath {
         Self { changed, kept: None, writing: None, keeps: true, beats: true }
     }
 
-    /// After the poll, and again whenever a read found another version meanwhile.
+    /// After the poll, and again whenever the poll of a read found something new meanwhile.
     async fn run(&mut self, follower: &Follower) -> Infallible {
         loop {
             self.changed.mark_unchanged();

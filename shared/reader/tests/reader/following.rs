@@ -38,7 +38,8 @@ async fn promotions_and_rollbacks_reach_the_reader_and_its_changes_tell() {
     assert_eq!(change.current.generation, pointer.generation);
     assert_eq!(served(&reader).await, 1);
     drop(reader);
-    assert_eq!(changes.next().await, None);
+    let end = tokio::time::timeout(Duration::from_secs(20), changes.next()).await;
+    assert_eq!(end.unwrap(), None);
 }
 
 #[tokio::test]

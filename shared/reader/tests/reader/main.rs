@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod disk;
+mod example;
 mod faults;
 mod following;
 mod nights;
