@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::Stdio;
 
+use septet_emulator::Fault;
 use septet_registry::*;
 use serde_json::json;
 
@@ -94,6 +95,45 @@ async fn the_same_content_and_a_broken_seal_need_force() {
     assert_eq!(world.live().await, 2);
     insta::assert_snapshot!(world.run(&["rollback", "recs", "--reason", "bad", "--yes", "--force"]));
     assert_eq!(world.live().await, 1);
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_sealed_any_more_needs_force() {
+    let world = World::with_recs().await;
+    world.nights(2).await;
+    let client = world.emulator.client();
+    let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/recs-1";
+    client.delete_resource_policy().resource_arn(arn).send().await.unwrap();
+    let update = client.update_table().table_name("recs-1").deletion_protection_enabled(false);
+    update.send().await.unwrap();
+    let run = world.run(&["rollback", "recs", "--reason", "bad", "--yes"]);
+    assert!(
+        run.code == 1 && run.stderr.contains("no: version 1: its table recs-1 is not sealed any more"),
+        "{run}"
+    );
+    assert_eq!(world.live().await, 2);
+}
+
+#[tokio::test]
+async fn two_operators_who_roll_back_at_once_go_back_once() {
+    let world = World::with_recs().await;
+    world.nights(3).await;
+    let registry = world.registry.clone();
+    world.emulator.inject(Fault::meanwhile("TransactWriteItems", move || {
+        let registry = registry.clone();
+        async move {
+            let back = PointRequest {
+                direction: Direction::Back(None),
+                reason: "first".into(),
+                force: false,
+                hold_until: None,
+            };
+            let _ = registry.move_pointer(&recs(), &PointerName::live(), &back, &by(20_000)).await.unwrap();
+        }
+    }));
+    let run = world.run(&["rollback", "recs", "--reason", "second", "--yes"]);
+    assert!(run.code == 0 && run.stdout.contains("names version 2 (recs-2) already"), "{run}");
+    assert_eq!(world.live().await, 2);
 }
 
 #[tokio::test]

@@ -236,14 +236,20 @@ async fn a_sweep_sends_heartbeats_for_each_dataset_whether_or_not_there_is_anyth
     world.dataset("none", 3).await;
     world.nights(2).await;
     world.night("recs-3", Failed, 120).await;
-    world.sweep(7260).await;
+    let late = world.announce("recs-4", 180).await;
+    world.seal(&late, 180).await;
+    world.begin_check(&late, 180).await;
+    world.conclude(&late, Passed, 240).await;
+    let promoted = world.registry.promote(&recs(), &PointerName::live(), late.version, &by(300)).await;
+    assert!(promoted.unwrap().is_done());
+    world.sweep(7440).await;
     let of = |name: &str, value| (Some(name.to_owned()), value);
-    assert_eq!(world.measured(prune::LIVE_VERSION_AGE)[1..], [of("recs", 7200.0)]);
+    assert_eq!(world.measured(prune::LIVE_VERSION_AGE)[1..], [of("recs", 7260.0)]);
     assert_eq!(
         world.measured(prune::HOURS_SINCE_PUBLICATION),
-        [of("none", 7260.0 / 3600.0), of("recs", 2.0)]
+        [of("none", 7440.0 / 3600.0), of("recs", 2.0)]
     );
-    assert_eq!(world.measured(prune::VERSIONS_KEPT), [of("none", 0.0), of("recs", 2.0)]);
+    assert_eq!(world.measured(prune::VERSIONS_KEPT), [of("none", 0.0), of("recs", 3.0)]);
 }
 
 #[tokio::test]
