@@ -26,6 +26,7 @@ FIRST_NIGHT = datetime.date(2026, 11, 11)
 # The ratings end on 2016-10-16. A day brings few of them, so a night of the demo is a week of the data.
 LAST_CUT_OFF = datetime.date(2016, 10, 17)
 BY_QUEUE = {2, 9}  # nights whose job sends a plain queue message instead of calling the septet command
+USERS = 671  # of the ratings; not all of them rated before the first night
 PATIENCE = 90.0  # seconds until what should happen by itself is given up
 
 # What a data science team may do with its own tables: anything. That makes the seal the only thing in its way.
@@ -175,9 +176,7 @@ class Demo:
         """Waits until the reader says that it serves the version; answers since when."""
         return until(
             f"the reader serves version {version}",
-            lambda: next(
-                (beat["since"] for beat in self.registry.readers() if beat["version"] == version), None
-            ),
+            lambda: next((beat["since"] for beat in self.registry.readers() if beat["version"] == version), None),
         )
 
     def roll_back(self):
@@ -305,8 +304,14 @@ class Reader:
     def __init__(self, program, environment, directory):
         self._output = open(directory / "reader.out", "w+b")
         self._errors = open(directory / "reader.err", "w+b")
+        keys = directory / "reader.keys"
+        keys.write_text("".join(f"u-{user:06}\n" for user in range(1, USERS + 1)))
         self._process = subprocess.Popen(
-            [program, DATASET], env=environment, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._errors
+            [program, DATASET, "--keys-file", keys],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._errors,
         )
 
     def stop(self):
