@@ -45,6 +45,7 @@ def test_records_doubled_late_and_out_of_order_change_only_what_they_should(clou
     fence = dataset.create()
     dataset.until_state(fence, "announced")
     cloud.until_drained()
+    assert cloud.take(cloud.dead_letters) == []
 
     assert sorted(version["table"] for version in dataset.versions()) == sorted([*tables, fence])
     for table in tables:
