@@ -63,7 +63,7 @@ pub(crate) struct Global {
     /// Do not ask before going on
     #[arg(long, short, global = true)]
     pub(crate) yes: bool,
-    /// Who the audit log says it was [default: user@host]
+    /// Who the audit log says it was; USER@HOST unless given
     #[arg(long, global = true, env = "SEPTET_ACTOR", value_name = "WHO")]
     pub(crate) actor: Option<String>,
     /// ARNs of Septet's roles, with commas between them; without them, whoever a seal spares is taken for Septet
