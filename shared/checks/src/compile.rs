@@ -179,7 +179,7 @@ impl Compiler<'_> {
             RuleKind::Metric(metric) => (metric.metric.as_str(), self.metric(node, property, metric)),
             RuleKind::Septet(septet) => {
                 let reason = "checks of engine septet are not enforced by this version of Septet";
-                (septet.check.as_str(), Kind::Skipped(reason.to_owned()))
+                (septet.as_str(), Kind::Skipped(reason.to_owned()))
             }
             RuleKind::Lambda(_) => {
                 let reason = "functions of engine lambda are not called by this version of Septet";

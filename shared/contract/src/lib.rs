@@ -80,8 +80,8 @@ pub use moment::{Moment, MomentFormat, read_iso};
 pub use number::{MAX_DIGITS, Number, NumberError};
 pub use regexp::Regexp;
 pub use rule::{
-    Baseline, Churn, Condition, Dimension, Distance, LambdaRule, Metric, MetricRule, Rule, RuleKind,
-    SeptetCheck, SeptetRule, Unit,
+    Baseline, Change, ChangeUnit, Churn, Condition, Dimension, Distance, Expectation, GoldenKey, LambdaRule,
+    Metric, MetricRule, Rule, RuleKind, SeptetCheck, TimeUnit, Unit,
 };
 pub use settings::{Compatibility, Promotion, Rung, Settings};
 

@@ -1,5 +1,10 @@
 //! From a tree of values to the model: what the structure cannot say, such as rules that nothing can keep.
 
+mod condition;
+mod floors;
+mod golden;
+mod lambda_rule;
+mod metric;
 mod object;
 mod options;
 mod quality;
@@ -9,7 +14,7 @@ mod settings;
 use crate::Model;
 use crate::document::{Node, Position, Value, quote};
 use crate::findings::{Findings, choose};
-use crate::model::Literal;
+use crate::model::{Literal, LogicalType, PhysicalType};
 
 /// Versions of the standard that are read.
 const API_VERSIONS: [&str; 2] = ["v3.1.0", "v3.2.0"];
@@ -96,6 +101,16 @@ fn literal(node: &Node) -> Option<Literal> {
         Value::Number(value) => Some(Literal::Number(*value)),
         Value::Text(text) => Some(Literal::Text(text.clone())),
         Value::List(_) | Value::Map(_) => None,
+    }
+}
+
+/// Whether a literal other than null can be a value of this type.
+fn fits(logical: LogicalType, value: &Literal) -> bool {
+    match (logical, value) {
+        (LogicalType::Integer, Literal::Number(number)) => number.is_integer(),
+        (LogicalType::Number, Literal::Number(_)) | (LogicalType::Boolean, Literal::Bool(_)) => true,
+        (logical, Literal::Text(_)) => logical.may_be(PhysicalType::S),
+        _ => false,
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Settings {
     pub grace_minutes: u32,
     /// `septet.pollSeconds`, 1 to 86400, default 300: how often readers look at the pointer.
     pub poll_seconds: u32,
+    /// `septet.maxScanUnits`, 1 to 1000000000: read units that checking one version may use. None reads it all.
+    pub max_scan_units: Option<u32>,
 }
 
 /// Who moves the live pointer to a version that passed.

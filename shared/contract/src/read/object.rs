@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{flag, literal, options, place, quality, read_closed, text};
+use super::{fits, flag, literal, options, place, quality, read_closed, text};
 use crate::document::{Node, Position, Value, quote};
 use crate::findings::{Findings, choose};
 use crate::model::{Key, KeyAttribute, Literal, LogicalType, MapEntries, Object, PhysicalType, Property};
@@ -322,15 +322,7 @@ impl Reader<'_> {
         for (index, entry) in values.iter().enumerate() {
             let Some(written) = entry.get("value") else { continue };
             let Some(value) = literal(written) else { continue };
-            let fits = match (logical, &value) {
-                (None, _) => true,
-                (Some(LogicalType::Integer), Literal::Number(number)) => number.is_integer(),
-                (Some(LogicalType::Number), Literal::Number(_))
-                | (Some(LogicalType::Boolean), Literal::Bool(_)) => true,
-                (Some(logical), Literal::Text(_)) => logical.may_be(PhysicalType::S),
-                _ => false,
-            };
-            if !fits {
+            if !logical.is_none_or(|logical| fits(logical, &value)) {
                 let logical = logical.map(LogicalType::as_str).unwrap_or_default();
                 let hint = match &value {
                     Literal::Number(_) | Literal::Bool(_) if logical == "string" => "put it in quotes",

@@ -8,7 +8,7 @@ use crate::settings::{Compatibility, Promotion, Rung, Settings};
 
 const PATTERN: &str = "septet.tablePattern";
 /// Settings of the contract as a whole.
-const ROOT: [&str; 7] = [
+const ROOT: [&str; 8] = [
     PATTERN,
     "septet.promotion",
     "septet.keepNewest",
@@ -16,6 +16,7 @@ const ROOT: [&str; 7] = [
     "septet.readiness",
     "septet.graceMinutes",
     "septet.pollSeconds",
+    "septet.maxScanUnits",
 ];
 const KEEP_NEWEST: std::ops::RangeInclusive<u32> = 1..=100;
 
@@ -28,6 +29,7 @@ struct Read {
     readiness: Option<Vec<Rung>>,
     grace_minutes: Option<u32>,
     poll_seconds: Option<u32>,
+    max_scan_units: Option<u32>,
 }
 
 pub(super) fn read(root: &Node, findings: &mut Findings) -> Option<Settings> {
@@ -43,6 +45,7 @@ pub(super) fn read(root: &Node, findings: &mut Findings) -> Option<Settings> {
             "septet.readiness" => read.readiness = readiness(&custom, findings),
             "septet.graceMinutes" => read.grace_minutes = count(&custom, 0..=10_080, findings),
             "septet.pollSeconds" => read.poll_seconds = count(&custom, 1..=86_400, findings),
+            "septet.maxScanUnits" => read.max_scan_units = count(&custom, 1..=1_000_000_000, findings),
             other => misplaced(other, custom.at, &custom.path, findings),
         }
     }
@@ -82,6 +85,7 @@ pub(super) fn read(root: &Node, findings: &mut Findings) -> Option<Settings> {
         readiness: read.readiness.unwrap_or_else(|| Rung::DEFAULT.to_vec()),
         grace_minutes: read.grace_minutes.unwrap_or(15),
         poll_seconds: read.poll_seconds.unwrap_or(300),
+        max_scan_units: read.max_scan_units,
     })
 }
 
