@@ -1,7 +1,7 @@
 //! What commands share: the clients, who acts, and what the time is.
 
 use jiff::Timestamp;
-use septet_registry::{By, Dataset, DatasetName, Registry};
+use septet_registry::{By, Clock, Dataset, DatasetName, Registry, SystemClock};
 use septet_tables::Tables;
 
 use crate::args::Global;
@@ -55,15 +55,12 @@ impl App {
 }
 
 /// The time now.
-#[expect(clippy::disallowed_methods, reason = "the one place where the command reads the clock")]
 pub(crate) fn now() -> Timestamp {
-    Timestamp::now()
+    SystemClock.now()
 }
 
 /// Who is at this machine, as `user@host`.
-#[expect(clippy::disallowed_methods, reason = "the one variable that is no argument")]
 fn actor() -> String {
-    let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
-    let user = user.filter(|user| !user.is_empty()).unwrap_or_else(|| "unknown".into());
-    format!("{user}@{}", gethostname::gethostname().to_string_lossy())
+    let or_unknown = |name: whoami::Result<String>| name.unwrap_or_else(|_| "unknown".into());
+    format!("{}@{}", or_unknown(whoami::username()), or_unknown(whoami::hostname()))
 }

@@ -21,7 +21,7 @@ use crate::summary::{Failure, Found, Gone, Skipped, Summary, TooMuch};
 use crate::{Error, execute};
 
 /// Who the audit log says it was.
-pub const ACTOR: &str = "septet-prune";
+pub const ACTOR: &str = "septet:prune";
 
 /// Datasets swept at the same time.
 const DATASETS: usize = 4;
