@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -112,14 +113,15 @@ class Demo:
             "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
             "SEPTET_REGISTRY_TABLE": self.outputs["RegistryTable"],
             "SEPTET_PUBLISH_QUEUE_URL": self.outputs["PublishQueueUrl"],
+            "SEPTET_ACTOR": name,
         }
 
     def septet(self, *arguments):
         """Runs the septet command as the operator and shows what it prints."""
-        say(f"$ septet {' '.join(arguments)}")
+        say(f"$ septet {shlex.join(arguments)}")
         done = subprocess.run([self.programs["septet"], *arguments], env=self.operator, timeout=PATIENCE, check=False)
         if done.returncode != 0:
-            raise DemoError(f"`septet {' '.join(arguments)}` ended with exit code {done.returncode}")
+            raise DemoError(f"`septet {shlex.join(arguments)}` ended with exit code {done.returncode}")
 
     def night(self, number):
         """Lets the job run for one night and waits until its version has a verdict."""
