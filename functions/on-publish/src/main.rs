@@ -12,7 +12,7 @@ use septet_tables::Tables;
 use septet_telemetry::{Clock, Environment, Invocation, Metrics, SystemClock};
 use serde_json::Value;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     septet_telemetry::start_logging();
     let config = Config::from_env(Environment::of_process())?;
@@ -22,6 +22,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let sdk = aws_config::defaults(BehaviorVersion::latest()).timeout_config(patience.build()).load().await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
     let registry = Registry::in_dynamodb(dynamodb.clone(), &config.registry_table, Entropy::from_system());
+    // Connects while Lambda does not throttle yet; that it fails shows when it matters.
+    let _ = tokio::time::timeout(Duration::from_secs(1), registry.datasets()).await;
     let tables = Tables::new(dynamodb, config.seal_policy.clone());
     let queue = Arc::new(Sqs::new(aws_sdk_sqs::Client::new(&sdk), &config.queue_url));
     let handler = Handler::new(registry, tables, queue, Metrics::stdout(), Arc::new(SystemClock), config);

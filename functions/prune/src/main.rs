@@ -1,6 +1,7 @@
 //! The prune function.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use prune::{Config, Prune, Sqs};
@@ -15,8 +16,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = Config::from_env(Environment::of_process()).map_err(|error| error.to_string())?;
     let aws = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+    let registry = Registry::in_dynamodb(dynamodb.clone(), &config.registry_table, Entropy::from_system());
+    // Connects while Lambda does not throttle yet; that it fails shows when it matters.
+    let _ = tokio::time::timeout(Duration::from_secs(1), registry.datasets()).await;
     let prune = &Prune {
-        registry: Registry::in_dynamodb(dynamodb.clone(), &config.registry_table, Entropy::from_system()),
+        registry,
         registry_table: config.registry_table,
         tables: Tables::new(dynamodb, config.seal_policy),
         queue: Sqs::new(aws_sdk_sqs::Client::new(&aws), config.queue_url),
