@@ -1,5 +1,5 @@
-# `make demo` and `make test` work as the first command on a fresh clone: what they need is installed under .local/ on
-# first use. Needs cargo with cargo-nextest, Python 3.11 or later, and a network for the first time.
+# `make demo`, `make test` and `make bench` work as the first command on a fresh clone: what they need is installed under
+# .local/ on first use. Needs cargo with cargo-nextest, Python 3.11 or later, and a network for the first time.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 AWS_VENV := .local/venv-aws
@@ -12,7 +12,7 @@ CARGO_DENY := .local/cargo/bin/cargo-deny
 # `make demo`, `make test` and `make check` build each dependency once.
 export CARGO_BUILD_TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: demo test test-flow check up down deploy
+.PHONY: demo test test-flow check bench up down deploy
 
 # ---------------------------------------------------------------- what people do first
 demo: $(AWS_TOOLS) $(SAM_TOOLS)
@@ -34,10 +34,17 @@ check: $(AWS_TOOLS) $(SAM_TOOLS) $(CARGO_DENY) nextest
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	cargo nextest run --package septet-architecture --locked
 	$(CARGO_DENY) --locked check bans licenses sources
-	$(AWS_VENV)/bin/ruff check local tests/flow
-	$(AWS_VENV)/bin/ruff format --check local tests/flow
+	$(AWS_VENV)/bin/ruff check local tests/bench tests/flow
+	$(AWS_VENV)/bin/ruff format --check local tests/bench tests/flow
 	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint --region us-east-1
 	$(SAM_VENV)/bin/cfn-lint template.yaml
+
+# Each function is built by itself, as `sam build` does it: together they would have each other's features.
+bench: $(AWS_TOOLS)
+	cargo build --release --locked --package on-publish
+	cargo build --release --locked --package prune
+	cargo build --release --locked --package runtime-only
+	cargo run --release --locked --package septet-bench -- --python $(AWS_VENV)/bin/python
 
 # ---------------------------------------------------------------- the local AWS (local/README.md)
 up: $(AWS_TOOLS) $(SAM_TOOLS)
