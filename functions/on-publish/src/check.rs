@@ -28,6 +28,13 @@ const MOST_ATTEMPTS: u32 = 5;
 /// Documents written at the same time.
 const DOCUMENTS_AT_ONCE: usize = 8;
 
+/// How long a seal was in force before the scan trusts every copy of the data to have the last write.
+///
+/// DynamoDB answers strong reads from the copy that took all writes, eventual ones, at half the price, from any
+/// copy. Once no write can come any more the copies are alike as soon as the last one has arrived everywhere:
+/// usually within a second, says AWS, which gives no bound. Until then each page is read strongly.
+const SETTLED: SignedDuration = SignedDuration::from_secs(15);
+
 /// The most bytes of JSON kept as the profile; an item takes 400 KB.
 const LARGEST_PROFILE: usize = 300_000;
 
@@ -81,16 +88,18 @@ impl Visit<'_> {
             return self.conclude(&begun, contract, &Judged::errored(reason)).await;
         }
         // Whatever happened since it was sealed: what is checked is what will be served.
-        match self.seal(facts).await? {
-            Sealed::Yes => {}
+        let sealed_since = match self.seal(facts).await? {
+            // Writes were possible until now.
+            Sealed::Anew => self.handler.clock.now(),
+            Sealed::AsBefore => begun.entered_at,
             Sealed::Gone => return Ok(Checked::Settled(Box::new(self.lose(&begun).await?))),
             Sealed::NotYet(delay, reason) => {
                 let delay = delay.max(until(self.invocation.deadline, self.handler.clock.now()));
                 return Ok(Checked::Later(delay, reason));
             }
-        }
+        };
         let checker = Arc::new(Checker::new(contract));
-        let profile = match self.scan(&checker).await? {
+        let profile = match self.scan(&checker, sealed_since).await? {
             Scan::Whole(profile) => *profile,
             Scan::Gone => return self.gone(&begun).await,
             Scan::OutOfTime => {
@@ -123,7 +132,7 @@ impl Visit<'_> {
         }
     }
 
-    async fn scan(&self, checker: &Arc<Checker>) -> Result<Scan, Error> {
+    async fn scan(&self, checker: &Arc<Checker>, sealed_since: Timestamp) -> Result<Scan, Error> {
         let mut segments = JoinSet::new();
         for index in 0..SEGMENTS {
             let reader = Reader {
@@ -131,6 +140,7 @@ impl Visit<'_> {
                 clock: self.handler.clock.clone(),
                 stop_at: stop_at(self.invocation.now, self.invocation.deadline),
                 deadline: self.invocation.deadline,
+                settled_at: sealed_since + SETTLED,
                 table: self.table.clone(),
                 segment: Segment { index, total: SEGMENTS },
             };
@@ -222,6 +232,8 @@ struct Reader {
     clock: Arc<dyn Clock>,
     stop_at: Timestamp,
     deadline: Timestamp,
+    /// From when on reads need not be strong.
+    settled_at: Timestamp,
     table: septet_registry::TableName,
     segment: Segment,
 }
@@ -238,18 +250,17 @@ impl Reader {
             }
             // A call that hangs must not take the whole invocation with it.
             let left = self.deadline.duration_since(began).unsigned_abs();
-            let page = self.tables.scan_page(&self.table, self.segment, start.as_ref(), Consistency::Strong);
+            let consistency =
+                if began < self.settled_at { Consistency::Strong } else { Consistency::Eventual };
+            let page = self.tables.scan_page(&self.table, self.segment, start.as_ref(), consistency);
             let page = match tokio::time::timeout(left.mul_f64(0.9), page).await {
                 Ok(Ok(page)) => page,
                 Ok(Err(TablesError::NotFound { .. })) => return Ok(Scan::Gone),
                 Ok(Err(error)) => return Err(error),
                 Err(_) => return Ok(Scan::OutOfTime),
             };
-            for item in &page.items {
-                checker.observe(&mut profile, item);
-            }
+            start = page.observe(&checker, &mut profile)?.next;
             slowest = slowest.max(self.clock.now().duration_since(began));
-            start = page.next;
             if start.is_none() {
                 return Ok(Scan::Whole(Box::new(profile)));
             }

@@ -308,7 +308,7 @@ impl Visit<'_> {
             Err(missing) => return Ok(Next::Stop(Ending::Waiting, missing)),
         };
         match self.seal(facts).await? {
-            Sealed::Yes => {}
+            Sealed::Anew | Sealed::AsBefore => {}
             Sealed::Gone => return Ok(Next::Go(Box::new(self.lose(version).await?))),
             Sealed::NotYet(delay, reason) => return Ok(Next::Return(delay, reason)),
         }
@@ -382,7 +382,8 @@ impl Visit<'_> {
         let left = self.invocation.left(self.handler.clock.now());
         let patience = (left / 2).min(SEAL_PATIENCE).unsigned_abs();
         Ok(match self.handler.tables.seal(facts, patience).await? {
-            Sealing::Sealed(_) => Sealed::Yes,
+            Sealing::Sealed(seal) if seal.changed => Sealed::Anew,
+            Sealing::Sealed(_) => Sealed::AsBefore,
             Sealing::Gone { .. } => Sealed::Gone,
             Sealing::NotYet(why) => {
                 let delay = match why {
@@ -453,7 +454,10 @@ impl Visit<'_> {
 
 /// Whether a table is sealed.
 pub(crate) enum Sealed {
-    Yes,
+    /// Something of it had to be put first, so writes were possible until then.
+    Anew,
+    /// It was there.
+    AsBefore,
     Gone,
     /// Not yet; look again after so long.
     NotYet(Duration, String),

@@ -6,10 +6,12 @@ use sha2::{Digest, Sha256};
 use crate::constraint::Seen;
 use crate::digest::{Encoder, Sum, leading};
 use crate::distinct::Distinct;
+use crate::flat::Members;
+use crate::json::{self, Malformed, PageEnd};
 use crate::plan::{KeyPart, Plan, ROOT};
 use crate::profile::{Counts, Profile, Sample, Scratch, Tally};
 use crate::size;
-use crate::value::{Item, Value};
+use crate::value::Item;
 use crate::view::{View, shortened};
 
 /// Most bytes of an unknown attribute's name that are kept.
@@ -81,20 +83,42 @@ impl Checker {
     ///
     /// A profile of another contract becomes one that is judged as `errored`.
     pub fn observe(&self, profile: &mut Profile, item: &Item) {
+        let mut flat = std::mem::take(&mut profile.scratch.flat);
+        flat.take(item);
+        self.take(profile, flat.item(""));
+        profile.scratch.flat = flat;
+    }
+
+    /// Takes all items of a page as [`observe`](Self::observe) would, from the body of an answer to `Scan` or
+    /// `Query`, and says what else the page says.
+    ///
+    /// Nothing is allocated for an item. After an error the profile has seen a part of the page, and is good for
+    /// nothing.
+    pub fn observe_page(&self, profile: &mut Profile, body: &[u8]) -> Result<PageEnd, Malformed> {
+        let mut flat = std::mem::take(&mut profile.scratch.flat);
+        let end = json::page(body, &mut flat, |item| self.take(profile, item));
+        profile.scratch.flat = flat;
+        end
+    }
+
+    fn take(&self, profile: &mut Profile, item: Members<'_>) {
         let mut encoder = std::mem::take(&mut profile.scratch.encoder);
+        let present = std::mem::take(&mut profile.scratch.present);
         encoder.clear();
         encoder.item(item);
         profile.digest.add(Sum::from(encoder.hash()));
         profile.items = profile.items.saturating_add(1);
         profile.bytes = profile.bytes.saturating_add(size::of_item(item));
-        if self.knows(profile) {
-            let mut walk = Walk { plan: &self.plan, profile, encoder: &mut encoder, item, rank: None };
+        let mut walk = Walk { plan: &self.plan, profile, encoder, present, item, rank: None };
+        if self.knows(walk.profile) {
             walk.members(ROOT, item, &Place::Item);
             walk.combinations();
         } else {
-            profile.mix();
+            walk.profile.mix();
         }
+        let Walk { profile, encoder, present, .. } = walk;
         profile.scratch.encoder = encoder;
+        profile.scratch.present = present;
     }
 }
 
@@ -123,34 +147,38 @@ impl Place<'_> {
 struct Walk<'a> {
     plan: &'a Plan,
     profile: &'a mut Profile,
-    encoder: &'a mut Encoder,
-    item: &'a Item,
+    encoder: Encoder,
+    /// Of each map that is being walked through, which members of the contract it has.
+    present: Vec<bool>,
+    item: Members<'a>,
     /// By which examples of this item are chosen, once one was asked for.
     rank: Option<u64>,
 }
 
 impl Walk<'_> {
-    fn members(&mut self, node: usize, members: &Item, place: &Place<'_>) {
+    fn members(&mut self, node: usize, members: Members<'_>, place: &Place<'_>) {
         let plan = self.plan;
-        let mut known = 0;
-        for (name, member) in &plan.nodes[node].members {
-            let value = members.get(name);
-            known += usize::from(value.is_some());
-            let place = Place::Member(place, name);
-            match value {
-                Some(value) => self.value(*member, View::from(value), &place),
-                None => self.absent(*member, &place),
+        let compiled = &plan.nodes[node];
+        let (base, expected) = (self.present.len(), compiled.members.len());
+        self.present.resize(base + expected, false);
+        let (mut known, mut next) = (0, 0);
+        for (name, value) in members.iter() {
+            if let Some(at) = compiled.members.find(name, next) {
+                (known, next) = (known + 1, at + 1);
+                self.present[base + at] = true;
+                self.value(compiled.members.node(at), value, &Place::Member(place, name));
+            } else if let Some(closed) = compiled.closed {
+                self.unknown(closed, name, value, place);
             }
         }
-        if let Some(closed) = plan.nodes[node].closed
-            && known < members.len()
-        {
-            for (name, value) in members {
-                if plan.nodes[node].member(name).is_none() {
-                    self.unknown(closed, name, value, place);
+        if known < expected {
+            for (at, (name, member)) in compiled.members.iter().enumerate() {
+                if !self.present[base + at] {
+                    self.absent(member, &Place::Member(place, name));
                 }
             }
         }
+        self.present.truncate(base);
     }
 
     fn absent(&mut self, node: usize, place: &Place<'_>) {
@@ -187,7 +215,8 @@ impl Walk<'_> {
             },
         };
         // One wrong type is one reason: what it breaks beside that is not counted.
-        let wrong = compiled.types.iter().find(|check| !plan.checks[**check].test.holds(&seen, self.encoder));
+        let wrong =
+            compiled.types.iter().find(|check| !plan.checks[**check].test.holds(&seen, &mut self.encoder));
         if let Some(check) = wrong {
             self.fail(*check, place, Some(view));
         }
@@ -197,7 +226,7 @@ impl Walk<'_> {
             self.below(node, view, place);
         }
         for check in &compiled.metrics {
-            if plan.checks[*check].test.holds(&seen, self.encoder) {
+            if plan.checks[*check].test.holds(&seen, &mut self.encoder) {
                 self.fail(*check, place, Some(view));
             }
         }
@@ -215,7 +244,7 @@ impl Walk<'_> {
     fn hold(&mut self, checks: &[usize], seen: &Seen<'_>, place: &Place<'_>) -> bool {
         let mut all = true;
         for check in checks {
-            if !self.plan.checks[*check].test.holds(seen, self.encoder) {
+            if !self.plan.checks[*check].test.holds(seen, &mut self.encoder) {
                 all = false;
                 self.fail(*check, place, Some(seen.view));
             }
@@ -229,26 +258,20 @@ impl Walk<'_> {
             (View::M(members), _) => {
                 self.members(node, members, place);
                 if let Some((keys, values)) = compiled.map {
-                    for (name, value) in members {
+                    for (name, value) in members.iter() {
                         self.value(keys, View::S(name), &Place::Key(place, name));
-                        self.value(values, View::from(value), &Place::Member(place, name));
+                        self.value(values, value, &Place::Member(place, name));
                     }
                 }
             }
             (View::L(elements), Some(items)) => {
                 for (index, element) in elements.iter().enumerate() {
-                    self.value(items, View::from(element), &Place::Element(place, index));
+                    self.value(items, element, &Place::Element(place, index));
                 }
             }
             // The elements of a set have no order, so none has a number.
-            (View::SS(elements), Some(items)) => {
-                elements.iter().for_each(|element| self.value(items, View::S(element), place));
-            }
-            (View::NS(elements), Some(items)) => {
-                elements.iter().for_each(|element| self.value(items, View::N(element), place));
-            }
-            (View::BS(elements), Some(items)) => {
-                elements.iter().for_each(|element| self.value(items, View::B(element), place));
+            (View::SS(elements) | View::NS(elements) | View::BS(elements), Some(items)) => {
+                elements.iter().for_each(|element| self.value(items, element, place));
             }
             _ => {}
         }
@@ -262,9 +285,9 @@ impl Walk<'_> {
             }
             self.encoder.clear();
             let complete = attributes.iter().all(|attribute| match self.item.get(attribute) {
-                None | Some(Value::Null) => false,
+                None | Some(View::Null) => false,
                 Some(value) => {
-                    self.encoder.value(View::from(value));
+                    self.encoder.value(value);
                     true
                 }
             });
@@ -274,7 +297,7 @@ impl Walk<'_> {
         }
     }
 
-    fn unknown(&mut self, closed: usize, name: &str, value: &Value, place: &Place<'_>) {
+    fn unknown(&mut self, closed: usize, name: &str, value: View<'_>, place: &Place<'_>) {
         let number = self.profile.items;
         let rank = self.rank();
         let place = Place::Member(place, name);
@@ -285,7 +308,7 @@ impl Walk<'_> {
         if let Some(tally) = named {
             tally.count(number);
             if tally.wants(rank) {
-                tally.keep(sample(self.plan, self.item, rank, &place, Some(View::from(value))));
+                tally.keep(sample(self.plan, self.item, rank, &place, Some(value)));
             }
         }
     }
@@ -308,7 +331,7 @@ impl Walk<'_> {
         let mut encoder = Encoder::default();
         for part in std::iter::once(&self.plan.partition).chain(&self.plan.sort) {
             if let Some(value) = self.item.get(&part.attribute) {
-                encoder.value(View::from(value));
+                encoder.value(value);
             }
         }
         let rank = (encoder.short_hash() >> 64) as u64;
@@ -322,12 +345,12 @@ fn beginning(name: &str) -> &str {
     &name[..name.floor_char_boundary(LONGEST_NAME)]
 }
 
-fn sample(plan: &Plan, item: &Item, rank: u64, place: &Place<'_>, view: Option<View<'_>>) -> Sample {
+fn sample(plan: &Plan, item: Members<'_>, rank: u64, place: &Place<'_>, view: Option<View<'_>>) -> Sample {
     let parts: Vec<_> = std::iter::once(&plan.partition)
         .chain(&plan.sort)
         .map(|part| {
             let value = item.get(&part.attribute);
-            let value = value.map_or_else(|| "absent".to_owned(), |value| View::from(value).shown());
+            let value = value.map_or_else(|| "absent".to_owned(), View::shown);
             format!("{} {value}", part.attribute)
         })
         .collect();

@@ -98,7 +98,7 @@ impl Compiler<'_> {
         };
         let anchor = self.at(parent).anchor;
         let node = self.node(path, Some(anchor), property, parent == ROOT);
-        self.at(parent).members.push((property.attribute.clone(), node));
+        self.at(parent).members.push(property.attribute.clone(), node);
     }
 
     /// Adds a property and all below it; without an anchor it is its own. `top` if it is an attribute of the

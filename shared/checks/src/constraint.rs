@@ -193,9 +193,9 @@ fn length(view: View<'_>) -> Option<u64> {
 
 fn elements(view: View<'_>) -> Option<u64> {
     match view {
-        View::L(elements) => Some(elements.len() as u64),
-        View::SS(elements) | View::NS(elements) => Some(elements.len() as u64),
-        View::BS(elements) => Some(elements.len() as u64),
+        View::L(elements) | View::SS(elements) | View::NS(elements) | View::BS(elements) => {
+            Some(elements.len() as u64)
+        }
         _ => None,
     }
 }
@@ -214,7 +214,7 @@ fn are_unique(view: View<'_>, encoder: &mut Encoder) -> bool {
         .iter()
         .map(|element| {
             encoder.clear();
-            encoder.value(View::from(element));
+            encoder.value(element);
             encoder.short_hash()
         })
         .collect();
@@ -229,7 +229,7 @@ fn are_elements(element: &str, view: View<'_>) -> bool {
         "uint8" => Some(IntegerFormat { signed: false, bits: 8 }),
         _ => None,
     };
-    elements.iter().all(|value| match View::from(value) {
+    elements.iter().all(|value| match value {
         View::N(text) => match (Number::parse(text), whole, element) {
             (Err(_), ..) => false,
             (Ok(number), Some(format), _) => format.holds(&number),
@@ -246,7 +246,7 @@ fn is_normalized(view: View<'_>) -> bool {
     let View::L(elements) = view else { return true };
     let squares: f64 = elements
         .iter()
-        .map(|element| match View::from(element) {
+        .map(|element| match element {
             View::N(text) => text.parse().unwrap_or(f64::NAN),
             _ => f64::NAN,
         })

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::decimal::Decimal;
-use crate::value::Item;
+use crate::flat::{Elements, Members};
 use crate::view::View;
 
 /// Encodes values, keeping its buffers from one to the next.
@@ -39,14 +39,14 @@ impl Encoder {
         leading(&self.hash())
     }
 
-    pub(crate) fn item(&mut self, item: &Item) {
+    pub(crate) fn item(&mut self, item: Members<'_>) {
         self.out.push(b'M');
         self.count(item.len());
         let base = self.spans.len();
-        for (name, value) in item {
+        for (name, value) in item.iter() {
             let start = self.out.len();
             self.text(name.as_bytes());
-            self.value(View::from(value));
+            self.value(value);
             self.spans.push(Span { start, end: self.out.len() });
         }
         self.sort(base);
@@ -72,25 +72,27 @@ impl Encoder {
             View::L(elements) => {
                 self.out.push(b'L');
                 self.count(elements.len());
-                for element in elements {
-                    self.value(View::from(element));
-                }
+                elements.iter().for_each(|element| self.value(element));
             }
-            View::SS(elements) => {
-                self.set(b's', elements, |encoder, element| encoder.text(element.as_bytes()));
-            }
-            View::NS(elements) => self.set(b'n', elements, |encoder, element| encoder.number(element)),
-            View::BS(elements) => self.set(b'b', elements, |encoder, element| encoder.text(element)),
+            View::SS(elements) => self.set(b's', elements),
+            View::NS(elements) => self.set(b'n', elements),
+            View::BS(elements) => self.set(b'b', elements),
         }
     }
 
-    fn set<T>(&mut self, letter: u8, elements: &[T], write: impl Fn(&mut Self, &T)) {
+    fn set(&mut self, letter: u8, elements: Elements<'_>) {
         self.out.push(letter);
         self.count(elements.len());
         let base = self.spans.len();
-        for element in elements {
+        for element in elements.iter() {
             let start = self.out.len();
-            write(self, element);
+            match element {
+                View::S(text) => self.text(text.as_bytes()),
+                View::N(text) => self.number(text),
+                View::B(bytes) => self.text(bytes),
+                // A set has no others.
+                _ => {}
+            }
             self.spans.push(Span { start, end: self.out.len() });
         }
         self.sort(base);
@@ -217,13 +219,20 @@ mod tests {
     use septet_contract::Number;
 
     use super::*;
-    use crate::samples::{any_item, any_number, item, number, text};
-    use crate::value::Value;
+    use crate::flat::Flat;
+    use crate::samples::{any_item, any_number, item, number, text, with_view};
+    use crate::value::{Item, Value};
 
     fn encoded(value: &Value) -> Vec<u8> {
         let mut encoder = Encoder::default();
-        encoder.value(View::from(value));
+        with_view(value, |view| encoder.value(view));
         encoder.out
+    }
+
+    fn take(encoder: &mut Encoder, item: &Item) {
+        let mut flat = Flat::default();
+        flat.take(item);
+        encoder.item(flat.item(""));
     }
 
     fn digest(items: &[Item]) -> String {
@@ -231,7 +240,7 @@ mod tests {
         let mut sum = Sum::default();
         for item in items {
             encoder.clear();
-            encoder.item(item);
+            take(&mut encoder, item);
             sum.add(Sum::from(encoder.hash()));
         }
         sum.hex()
@@ -339,9 +348,9 @@ mod tests {
         #[test]
         fn an_encoder_keeps_nothing_of_the_last_item(first in any_item(), second in any_item()) {
             let mut encoder = Encoder::default();
-            encoder.item(&first);
+            take(&mut encoder, &first);
             encoder.clear();
-            encoder.item(&second);
+            take(&mut encoder, &second);
             prop_assert_eq!(encoder.out, encoded(&Value::M(second)));
         }
 

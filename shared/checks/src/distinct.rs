@@ -75,13 +75,17 @@ impl Distinct {
 
 /// A hasher of what is uniform already.
 #[derive(Debug, Default, Clone)]
-struct Uniform(u64);
+pub(crate) struct Uniform(u64);
 
 impl Hasher for Uniform {
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
     }
 
     fn write_u128(&mut self, value: u128) {

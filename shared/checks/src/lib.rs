@@ -80,6 +80,8 @@ mod decimal;
 mod digest;
 mod distinct;
 mod evaluate;
+mod flat;
+mod json;
 mod literals;
 mod plan;
 mod profile;
@@ -95,6 +97,7 @@ mod view;
 
 pub use checker::Checker;
 pub use distinct::MOST_DISTINCT;
+pub use json::{DEEPEST, Malformed, PageEnd, read_page};
 pub use profile::Profile;
 pub use report::{CheckResult, Example, MOST_REASONS, Outcome, Report};
 pub use value::{Item, Value};

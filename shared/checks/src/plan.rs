@@ -1,5 +1,7 @@
 //! A contract compiled for checking: flat lists that refer to each other by number.
 
+use std::collections::HashMap;
+
 use septet_contract::{Condition, MomentFormat, PhysicalType, Severity, Unit};
 
 use crate::constraint::Constraint;
@@ -51,7 +53,7 @@ pub(crate) struct Node {
     /// How to read the moment that a string holds.
     pub(crate) moment: Option<Reader>,
     /// Members of a map by their names.
-    pub(crate) members: Vec<(String, usize)>,
+    pub(crate) members: Names,
     /// Check that fails for members without a name here.
     pub(crate) closed: Option<usize>,
     /// Elements of a list or set.
@@ -60,9 +62,49 @@ pub(crate) struct Node {
     pub(crate) map: Option<(usize, usize)>,
 }
 
-impl Node {
-    pub(crate) fn member(&self, name: &str) -> Option<usize> {
-        self.members.iter().find(|(known, _)| known == name).map(|(_, node)| *node)
+/// Names of members, each with its place, found by the bytes of the name.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    list: Vec<(String, usize)>,
+    /// Where in the list a name is, once there are many.
+    index: HashMap<String, usize>,
+}
+
+/// So many names are looked through one by one.
+const FEW: usize = 12;
+
+impl Names {
+    pub(crate) fn push(&mut self, name: String, node: usize) {
+        self.list.push((name, node));
+        if self.list.len() > FEW {
+            for at in self.index.len()..self.list.len() {
+                self.index.insert(self.list[at].0.clone(), at);
+            }
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.list.iter().map(|(name, node)| (name.as_str(), *node))
+    }
+
+    pub(crate) fn node(&self, at: usize) -> usize {
+        self.list[at].1
+    }
+
+    /// Where in the list a name is; `guess` costs least if it is right.
+    #[inline]
+    pub(crate) fn find(&self, name: &str, guess: usize) -> Option<usize> {
+        if self.list.get(guess).is_some_and(|(known, _)| known == name) {
+            return Some(guess);
+        }
+        if self.list.len() > FEW {
+            return self.index.get(name).copied();
+        }
+        self.list.iter().position(|(known, _)| known == name)
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{Encoder, Sum};
 use crate::distinct::Distinct;
+use crate::flat::Flat;
 use crate::report::Example;
 
 /// Most examples that a check keeps.
@@ -90,6 +91,8 @@ impl Eq for Last {}
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Scratch {
     pub(crate) encoder: Encoder,
+    pub(crate) flat: Flat,
+    pub(crate) present: Vec<bool>,
 }
 
 impl PartialEq for Scratch {

@@ -4,7 +4,9 @@ use proptest::collection::{btree_set, hash_map, vec};
 use proptest::prelude::*;
 use septet_contract::{Key, KeyAttribute, LogicalType, Object, PhysicalType, Property};
 
+use crate::flat::Flat;
 use crate::value::{Item, Value};
+use crate::view::View;
 
 /// A property of these types.
 pub(crate) fn property(name: &str, physical: PhysicalType, logical: Option<LogicalType>) -> Property {
@@ -58,6 +60,13 @@ pub(crate) fn recommendations() -> Property {
 /// An item of these attributes.
 pub(crate) fn item<const N: usize>(attributes: [(&str, Value); N]) -> Item {
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Looks at a value as checks do.
+pub(crate) fn with_view<T>(value: &Value, look: impl FnOnce(View<'_>) -> T) -> T {
+    let mut flat = Flat::default();
+    flat.take(&item([("value", value.clone())]));
+    look(flat.item("").get("value").unwrap())
 }
 
 pub(crate) fn text(text: impl Into<String>) -> Value {

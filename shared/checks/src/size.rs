@@ -1,7 +1,7 @@
 //! Sizes of items by DynamoDB's rule.
 
 use crate::decimal::Decimal;
-use crate::value::Item;
+use crate::flat::Members;
 use crate::view::View;
 
 /// What a list or a map costs beside its contents, and what each of its elements costs on top.
@@ -9,8 +9,8 @@ const CONTAINER: u64 = 3;
 const ELEMENT: u64 = 1;
 
 /// Bytes of an item as DynamoDB counts them towards its limit of 400 KB: names and values.
-pub(crate) fn of_item(item: &Item) -> u64 {
-    item.iter().map(|(name, value)| length(name.len()) + of_value(View::from(value))).sum()
+pub(crate) fn of_item(item: Members<'_>) -> u64 {
+    item.iter().map(|(name, value)| length(name.len()) + of_value(value)).sum()
 }
 
 fn of_value(value: View<'_>) -> u64 {
@@ -21,11 +21,9 @@ fn of_value(value: View<'_>) -> u64 {
         View::Bool(_) | View::Null => 1,
         View::M(members) => CONTAINER + of_item(members) + ELEMENT * length(members.len()),
         View::L(elements) => {
-            CONTAINER + elements.iter().map(|element| ELEMENT + of_value(View::from(element))).sum::<u64>()
+            CONTAINER + elements.iter().map(|element| ELEMENT + of_value(element)).sum::<u64>()
         }
-        View::SS(elements) => elements.iter().map(|element| length(element.len())).sum(),
-        View::NS(elements) => elements.iter().map(|element| of_number(element)).sum(),
-        View::BS(elements) => elements.iter().map(|element| length(element.len())).sum(),
+        View::SS(elements) | View::NS(elements) | View::BS(elements) => elements.iter().map(of_value).sum(),
     }
 }
 
@@ -45,8 +43,9 @@ fn length(length: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{item, number, text};
-    use crate::value::Value;
+    use crate::flat::Flat;
+    use crate::samples::{item, number, text, with_view};
+    use crate::value::{Item, Value};
 
     #[test]
     fn sizes_follow_the_rule_of_dynamodb() {
@@ -74,9 +73,10 @@ mod tests {
             (Value::NS(vec!["1".to_owned(), "234".to_owned()]), 2 + 3),
             (Value::BS(vec![vec![1, 2], vec![3]]), 3),
         ] {
-            assert_eq!(of_value(View::from(&value)), expected, "{value:?}");
-            let size = of_item(&item([("näme", value.clone())]));
-            assert_eq!(size, 5 + expected, "{value:?}");
+            assert_eq!(with_view(&value, of_value), expected, "{value:?}");
+            let mut flat = Flat::default();
+            flat.take(&item([("näme", value.clone())]));
+            assert_eq!(of_item(flat.item("")), 5 + expected, "{value:?}");
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use septet_contract::PhysicalType;
 
-use crate::value::{Item, Value};
+use crate::flat::{Elements, Members};
+use crate::value::Value;
 
 /// Longest text that an example shows, in characters.
 const SHOWN: usize = 60;
@@ -14,28 +15,11 @@ pub(crate) enum View<'a> {
     B(&'a [u8]),
     Bool(bool),
     Null,
-    M(&'a Item),
-    L(&'a [Value]),
-    SS(&'a [String]),
-    NS(&'a [String]),
-    BS(&'a [Vec<u8>]),
-}
-
-impl<'a> From<&'a Value> for View<'a> {
-    fn from(value: &'a Value) -> Self {
-        match value {
-            Value::S(text) => Self::S(text),
-            Value::N(text) => Self::N(text),
-            Value::B(bytes) => Self::B(bytes),
-            Value::Bool(value) => Self::Bool(*value),
-            Value::Null => Self::Null,
-            Value::M(members) => Self::M(members),
-            Value::L(elements) => Self::L(elements),
-            Value::SS(elements) => Self::SS(elements),
-            Value::NS(elements) => Self::NS(elements),
-            Value::BS(elements) => Self::BS(elements),
-        }
-    }
+    M(Members<'a>),
+    L(Elements<'a>),
+    SS(Elements<'a>),
+    NS(Elements<'a>),
+    BS(Elements<'a>),
 }
 
 impl View<'_> {
@@ -64,8 +48,38 @@ impl View<'_> {
             Self::Null => "null".to_owned(),
             Self::M(members) => format!("map of {}", members.len()),
             Self::L(elements) => format!("list of {}", elements.len()),
-            Self::SS(elements) | Self::NS(elements) => format!("set of {}", elements.len()),
-            Self::BS(elements) => format!("set of {}", elements.len()),
+            Self::SS(elements) | Self::NS(elements) | Self::BS(elements) => {
+                format!("set of {}", elements.len())
+            }
+        }
+    }
+
+    /// The value apart from where it lies.
+    pub(crate) fn to_value(self) -> Value {
+        let texts = |elements: Elements<'_>| {
+            let texts = elements.iter().filter_map(|element| match element {
+                View::S(text) | View::N(text) => Some(text.to_owned()),
+                _ => None,
+            });
+            texts.collect()
+        };
+        match self {
+            Self::S(text) => Value::S(text.to_owned()),
+            Self::N(text) => Value::N(text.to_owned()),
+            Self::B(bytes) => Value::B(bytes.to_vec()),
+            Self::Bool(truth) => Value::Bool(truth),
+            Self::Null => Value::Null,
+            Self::M(members) => Value::M(members.to_item()),
+            Self::L(elements) => Value::L(elements.iter().map(View::to_value).collect()),
+            Self::SS(elements) => Value::SS(texts(elements)),
+            Self::NS(elements) => Value::NS(texts(elements)),
+            Self::BS(elements) => {
+                let bytes = elements.iter().filter_map(|element| match element {
+                    View::B(bytes) => Some(bytes.to_vec()),
+                    _ => None,
+                });
+                Value::BS(bytes.collect())
+            }
         }
     }
 }
@@ -86,7 +100,7 @@ pub(crate) fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{item, number, text};
+    use crate::samples::{item, number, text, with_view};
 
     #[test]
     fn values_are_shown_in_few_characters_on_one_line() {
@@ -104,7 +118,7 @@ mod tests {
             (Value::SS(vec!["a".to_owned()]), "set of 1".to_owned()),
             (Value::BS(vec![vec![1], vec![2]]), "set of 2".to_owned()),
         ] {
-            assert_eq!(View::from(&value).shown(), expected);
+            assert_eq!(with_view(&value, |view| view.shown()), expected);
         }
     }
 }

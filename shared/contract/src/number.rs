@@ -67,6 +67,9 @@ impl Number {
     /// Takes no other form: no spaces, no `_`, no hexadecimal, no infinity. Allocates nothing.
     pub fn parse(text: &str) -> Result<Self, NumberError> {
         let bytes = text.as_bytes();
+        if let Some(number) = Self::parse_short(bytes) {
+            return Ok(number);
+        }
         let (negative, mut rest) = match bytes.split_first() {
             Some((b'-', rest)) => (true, rest),
             Some((b'+', rest)) => (false, rest),
@@ -111,6 +114,34 @@ impl Number {
         Self::new(negative, mantissa, exponent.saturating_add(i64::from(zeros)))
     }
 
+    /// Reads what most numbers are: up to 18 digits with a point somewhere. `None` leaves the text to others.
+    fn parse_short(bytes: &[u8]) -> Option<Self> {
+        let (negative, digits) = match bytes {
+            [b'-', digits @ ..] => (true, digits),
+            digits => (false, digits),
+        };
+        let (mut mantissa, mut point) = (0_u64, None);
+        if digits.is_empty() || digits.len() > 18 {
+            return None;
+        }
+        for (at, byte) in digits.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => mantissa = mantissa * 10 + u64::from(byte - b'0'),
+                b'.' if point.is_none() && digits.len() > 1 => point = Some(at),
+                _ => return None,
+            }
+        }
+        if mantissa == 0 {
+            return Some(Self::ZERO);
+        }
+        let mut exponent = point.map_or(0, |at| at as i32 + 1 - digits.len() as i32);
+        while mantissa.is_multiple_of(10) {
+            mantissa /= 10;
+            exponent += 1;
+        }
+        Some(Self { negative, mantissa: mantissa.into(), exponent })
+    }
+
     /// Tells whether the number is below zero.
     pub fn is_negative(&self) -> bool {
         self.negative
@@ -134,7 +165,22 @@ impl Number {
 
     /// The nearest `f64`; for statistics and display, never for a verdict.
     pub fn to_f64(&self) -> f64 {
-        self.to_string().parse().unwrap_or(f64::NAN)
+        // Both are exact as `f64`, so one rounding is all there is.
+        const EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
+        const POWERS: [f64; 16] =
+            [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+        let power = POWERS.get(self.exponent.unsigned_abs() as usize);
+        let size = match power {
+            Some(power) if self.mantissa <= EXACT && self.exponent < 0 => self.mantissa as f64 / power,
+            Some(power) if self.mantissa <= EXACT => self.mantissa as f64 * power,
+            _ => return self.to_string().parse().unwrap_or(f64::NAN),
+        };
+        if self.negative { -size } else { size }
+    }
+
+    /// Sign, digits and power of ten; equal numbers have the same.
+    pub fn parts(&self) -> (bool, u128, i32) {
+        (self.negative, self.mantissa, self.exponent)
     }
 
     /// Tells whether the number is an exact multiple of `step`; of zero, only zero is.
@@ -185,6 +231,9 @@ impl Number {
         if self.mantissa == 0 || other.mantissa == 0 {
             return self.mantissa.cmp(&other.mantissa);
         }
+        if self.exponent == other.exponent {
+            return self.mantissa.cmp(&other.mantissa);
+        }
         self.magnitude().cmp(&other.magnitude()).then_with(|| {
             let least = self.exponent.min(other.exponent);
             let aligned = |n: &Self| shift(n.mantissa, n.exponent.abs_diff(least)).unwrap_or(u128::MAX);
@@ -194,6 +243,9 @@ impl Number {
 }
 
 fn digits(mantissa: u128) -> u32 {
+    if let Ok(short) = u64::try_from(mantissa) {
+        return short.checked_ilog10().map_or(0, |log| log + 1);
+    }
     mantissa.checked_ilog10().map_or(0, |log| log + 1)
 }
 
@@ -402,6 +454,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn short_texts_are_read_as_long_ones_and_converted_as_the_standard_library_does(
+            text in prop_oneof!["-?[0-9]{0,20}\\.?[0-9]{0,19}", "-?[0-9]{1,9}(\\.[0-9]{1,9})?", "[-0-9.e]{0,5}"],
+        ) {
+            // An exponent of nothing sends it another way.
+            let long = if text.contains('e') { Number::parse(&text) } else { Number::parse(&format!("{text}e0")) };
+            prop_assert_eq!(Number::parse(&text), long);
+            if let Ok(number) = Number::parse(&text) {
+                let expected: f64 = text.parse().unwrap();
+                prop_assert_eq!(number.to_f64(), expected);
+                prop_assert_eq!(number.parts(), long.unwrap().parts());
+            }
+        }
+
         #[test]
         fn printing_and_reading_give_the_same_number(negative: bool, mantissa in 0..10_u128.pow(38), exponent in -120_i32..80) {
             let text = format!("{}{mantissa}e{exponent}", if negative { "-" } else { "" });

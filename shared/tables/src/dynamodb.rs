@@ -3,15 +3,18 @@
 mod call;
 mod deletion;
 mod item;
+mod raw;
 mod seal;
 
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::TimeToLiveStatus;
+use aws_smithy_types::body::SdkBody;
+use septet_checks::{Checker, Item, Malformed, Profile};
 use septet_registry::{TableId, TableName};
 
-use crate::{Consistency, Error, Import, Key, Page, SealPolicy, SealState, Segment, TableFacts, TtlState};
+use crate::{Consistency, Error, Import, Key, PageEnd, SealPolicy, SealState, Segment, TableFacts, TtlState};
 use crate::{Flaw, policy};
 use call::{about, failed};
 
@@ -158,7 +161,8 @@ impl Tables {
 
     /// Reads a page of a segment, from the beginning or from where the page before it ended.
     ///
-    /// The table is named, not known by its id: look at the id after the last page if it matters.
+    /// The table is named, not known by its id: look at the id after the last page if it matters. Pages are whole:
+    /// one that came cut or otherwise than its checksum says is asked for again.
     pub async fn scan_page(
         &self,
         table: &TableName,
@@ -168,8 +172,8 @@ impl Tables {
     ) -> Result<Page, Error> {
         let too_many =
             |_| about(table, format!("a scan takes no segment {} of {}", segment.index, segment.total));
-        let answer = self
-            .client
+        let raw = raw::RawBody::default();
+        self.client
             .scan()
             .table_name(table.as_str())
             .segment(i32::try_from(segment.index).map_err(too_many)?)
@@ -177,14 +181,44 @@ impl Tables {
             .set_exclusive_start_key(start.map(item::from_key))
             .consistent_read(consistency == Consistency::Strong)
             .return_consumed_capacity(aws_sdk_dynamodb::types::ReturnConsumedCapacity::Total)
+            .customize()
+            .interceptor(raw.clone())
             .send()
             .await
             .map_err(|error| failed("Scan", table, error))?;
-        let items = answer.items.unwrap_or_default().into_iter().map(|item| item::item(table, item));
-        Ok(Page {
-            items: items.collect::<Result<_, _>>()?,
-            next: answer.last_evaluated_key.map(|key| item::key(table, key)).transpose()?,
-            read_units: answer.consumed_capacity.and_then(|used| used.capacity_units).unwrap_or_default(),
+        let body = raw.take().ok_or_else(|| about(table, "a scan was answered without a page".into()))?;
+        Ok(Page { table: table.clone(), body })
+    }
+}
+
+/// A page of a scan: up to 1 MB of items, as DynamoDB sent them.
+#[derive(Debug)]
+pub struct Page {
+    table: TableName,
+    body: SdkBody,
+}
+
+impl Page {
+    /// Takes the items into a profile.
+    ///
+    /// After an error the profile has seen a part of them, and is good for nothing.
+    pub fn observe(&self, checker: &Checker, profile: &mut Profile) -> Result<PageEnd, Error> {
+        self.end(checker.observe_page(profile, self.body.bytes().unwrap_or_default()))
+    }
+
+    /// The items themselves, in their order.
+    pub fn items(&self) -> Result<(Vec<Item>, PageEnd), Error> {
+        let mut items = Vec::new();
+        let end = septet_checks::read_page(self.body.bytes().unwrap_or_default(), |item| items.push(item));
+        Ok((items, self.end(end)?))
+    }
+
+    fn end(&self, end: Result<septet_checks::PageEnd, Malformed>) -> Result<PageEnd, Error> {
+        let end = end.map_err(|problem| about(&self.table, problem.to_string()))?;
+        Ok(PageEnd {
+            items: end.items,
+            next: end.next.map(|key| item::key(&self.table, key)).transpose()?,
+            read_units: end.read_units.unwrap_or_default(),
         })
     }
 }

@@ -20,11 +20,11 @@ mod outcome;
 mod patience;
 mod policy;
 
-pub use dynamodb::Tables;
+pub use dynamodb::{Page, Tables};
 pub use error::{Error, ErrorKind};
 pub use facts::{
     Import, ImportStatus, KeyAttribute, KeyType, Keys, TableFacts, TableStatus, TtlState, WarmThroughput,
 };
 pub use key::{Key, KeyValue};
-pub use outcome::{Consistency, Deletion, Flaw, NotYet, Page, Seal, SealState, Sealing, Segment};
+pub use outcome::{Consistency, Deletion, Flaw, NotYet, PageEnd, Seal, SealState, Sealing, Segment};
 pub use policy::SealPolicy;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use septet_checks::Item;
 use septet_registry::TableId;
 use serde::Serialize;
 
@@ -139,11 +138,11 @@ pub enum Consistency {
     Strong,
 }
 
-/// A page of a scan: up to 1 MB.
+/// What a page of a scan says beside its items.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Page {
-    /// The items; there may be none on a page that is not the last.
-    pub items: Vec<Item>,
+pub struct PageEnd {
+    /// How many items it has; there may be none on a page that is not the last.
+    pub items: u64,
     /// Where the next page starts; none on the last.
     pub next: Option<Key>,
     /// The read units that the page cost.

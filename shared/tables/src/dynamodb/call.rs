@@ -49,7 +49,8 @@ where
         | "ThrottlingException"
         | "RequestLimitExceeded"
         | "LimitExceededException" => Error::Throttled { action, subject, code: detail },
-        _ if status.is_none_or(|status| status >= 500) => {
+        // An answer that is none (cut, garbled) says nothing of the call.
+        _ if matches!(error, SdkError::ResponseError(_)) || status.is_none_or(|status| status >= 500) => {
             Error::Unavailable { action, subject, code: detail, source: Box::new(error) }
         }
         _ => Error::Refused { action, subject, code: detail, message },

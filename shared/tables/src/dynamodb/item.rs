@@ -93,33 +93,11 @@ pub(super) fn import(arn: String, import: ImportTableDescription) -> Import {
     }
 }
 
-pub(super) fn item(table: &TableName, item: HashMap<String, AttributeValue>) -> Result<Item, Error> {
-    item.into_iter().map(|(name, value)| Ok((name, self::value(table, value)?))).collect()
-}
-
-fn value(table: &TableName, value: AttributeValue) -> Result<Value, Error> {
-    Ok(match value {
-        AttributeValue::S(text) => Value::S(text),
-        AttributeValue::N(number) => Value::N(number),
-        AttributeValue::B(bytes) => Value::B(bytes.into_inner()),
-        AttributeValue::Bool(truth) => Value::Bool(truth),
-        AttributeValue::Null(_) => Value::Null,
-        AttributeValue::M(map) => Value::M(item(table, map)?),
-        AttributeValue::L(list) => {
-            Value::L(list.into_iter().map(|value| self::value(table, value)).collect::<Result<_, _>>()?)
-        }
-        AttributeValue::Ss(set) => Value::SS(set),
-        AttributeValue::Ns(set) => Value::NS(set),
-        AttributeValue::Bs(set) => Value::BS(set.into_iter().map(Blob::into_inner).collect()),
-        _ => return Err(about(table, "an item has a value of a type that this Septet does not know".into())),
-    })
-}
-
-pub(super) fn key(table: &TableName, key: HashMap<String, AttributeValue>) -> Result<Key, Error> {
+pub(super) fn key(table: &TableName, key: Item) -> Result<Key, Error> {
     let value = |value| match value {
-        AttributeValue::S(text) => Ok(KeyValue::S(text)),
-        AttributeValue::N(number) => Ok(KeyValue::N(number)),
-        AttributeValue::B(bytes) => Ok(KeyValue::B(bytes.into_inner())),
+        Value::S(text) => Ok(KeyValue::S(text)),
+        Value::N(number) => Ok(KeyValue::N(number)),
+        Value::B(bytes) => Ok(KeyValue::B(bytes)),
         _ => Err(about(table, "a key is neither text, number nor bytes".into())),
     };
     key.into_iter().map(|(name, one)| Ok((name, value(one)?))).collect::<Result<_, _>>().map(Key)

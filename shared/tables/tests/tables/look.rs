@@ -157,14 +157,16 @@ async fn every_item_is_in_exactly_one_segment_and_on_one_page() {
             let page = tables.scan_page(&name(), segment, start.as_ref(), Consistency::Strong).await.unwrap();
             pages += 1;
             assert!(pages <= 50, "the scan does not end");
-            assert!(page.items.len() <= 7);
-            assert!(page.read_units > 0.0);
-            for item in page.items {
+            let (items, end) = page.items().unwrap();
+            assert!(items.len() <= 7);
+            assert_eq!(end.items, items.len() as u64);
+            assert!(end.read_units > 0.0);
+            for item in items {
                 let Value::N(rank) = &item["rank"] else { panic!("{item:?}") };
                 *seen.entry(rank.clone()).or_insert(0) += 1;
             }
             // A checkpoint goes through JSON.
-            let Some(next) = page.next else { break };
+            let Some(next) = end.next else { break };
             let json = serde_json::to_string(&next).unwrap();
             start = Some(serde_json::from_str::<Key>(&json).unwrap());
         }
@@ -180,8 +182,8 @@ async fn a_strong_read_costs_twice_an_eventual_one() {
     let tables = tables(&emulator);
     let name = name();
     let page = |consistency| tables.scan_page(&name, Segment::WHOLE, None, consistency);
-    let strong = page(Consistency::Strong).await.unwrap().read_units;
-    let eventual = page(Consistency::Eventual).await.unwrap().read_units;
+    let strong = page(Consistency::Strong).await.unwrap().items().unwrap().1.read_units;
+    let eventual = page(Consistency::Eventual).await.unwrap().items().unwrap().1.read_units;
     assert_eq!(strong, 2.0 * eventual);
 }
 
@@ -211,9 +213,10 @@ async fn values_of_every_type_arrive_as_they_are() {
     emulator.settings(|settings| settings.page_items = Some(1));
     let tables = tables(&emulator);
     let first = tables.scan_page(&name(), Segment::WHOLE, None, Consistency::Strong).await.unwrap();
-    let next = first.next.unwrap();
+    let (first, end) = first.items().unwrap();
+    let next = end.next.unwrap();
     let second = tables.scan_page(&name(), Segment::WHOLE, Some(&next), Consistency::Strong).await.unwrap();
-    let items: Vec<_> = first.items.into_iter().chain(second.items).collect();
+    let items: Vec<_> = first.into_iter().chain(second.items().unwrap().0).collect();
     assert_eq!(items.len(), 2);
     let item = items.iter().find(|item| item.len() > 2).unwrap();
     let expected = [

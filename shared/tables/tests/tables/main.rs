@@ -4,5 +4,7 @@
 
 mod delete;
 mod look;
+mod pages;
 mod seal;
 mod support;
+mod wire;

@@ -1,0 +1,287 @@
+//! One item at a time, laid out flat in buffers that serve every item after it.
+//!
+//! A value is a node; the nodes of what lies in it come straight after it. Texts lie in the body they were read
+//! from, or, where they had to be unescaped or decoded, in a buffer of this module. So nothing is allocated for
+//! an item once the buffers have grown to the largest.
+
+use septet_contract::PhysicalType;
+
+use crate::value::{Item, Value};
+use crate::view::View;
+
+/// The nodes of one item; the first is the item itself, a map.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Flat {
+    nodes: Vec<Node>,
+    texts: String,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    physical: PhysicalType,
+    truth: bool,
+    /// Of a member of a map.
+    name: Span,
+    content: Span,
+    /// How many nodes lie in this one, not counting those in them.
+    count: u32,
+    /// The first node after this one and all in it.
+    after: u32,
+}
+
+/// Where a text lies.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// In the buffer beside the nodes, not in the body.
+    pub(crate) apart: bool,
+}
+
+impl Flat {
+    pub(crate) fn clear(&mut self) {
+        self.nodes.clear();
+        self.texts.clear();
+        self.bytes.clear();
+    }
+
+    /// Adds a value without content, or one whose content is to follow.
+    pub(crate) fn open(&mut self, physical: PhysicalType, name: Span) -> usize {
+        let at = self.nodes.len();
+        let content = Span::default();
+        self.nodes.push(Node { physical, truth: false, name, content, count: 0, after: index(at + 1) });
+        at
+    }
+
+    /// Ends a value that holds so many others, all of which were added since it was opened.
+    pub(crate) fn close(&mut self, at: usize, count: u32) {
+        let after = index(self.nodes.len());
+        let node = &mut self.nodes[at];
+        (node.count, node.after) = (count, after);
+    }
+
+    pub(crate) fn text(&mut self, physical: PhysicalType, name: Span, content: Span) {
+        let at = self.open(physical, name);
+        self.nodes[at].content = content;
+    }
+
+    pub(crate) fn truth(&mut self, name: Span, truth: bool) {
+        let at = self.open(PhysicalType::Bool, name);
+        self.nodes[at].truth = truth;
+    }
+
+    /// Writes a text apart from the body.
+    pub(crate) fn apart<E>(&mut self, write: impl FnOnce(&mut String) -> Result<(), E>) -> Result<Span, E> {
+        let start = self.texts.len();
+        write(&mut self.texts)?;
+        Ok(Span { start: index(start), end: index(self.texts.len()), apart: true })
+    }
+
+    /// Writes bytes apart from the body.
+    pub(crate) fn bytes<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Span, E> {
+        let start = self.bytes.len();
+        write(&mut self.bytes)?;
+        Ok(Span { start: index(start), end: index(self.bytes.len()), apart: true })
+    }
+
+    /// Looks at the text of a span before the item is whole.
+    pub(crate) fn peek<'a>(&'a self, body: &'a str, span: Span) -> &'a str {
+        let text = if span.apart { &self.texts } else { body };
+        &text[span.start as usize..span.end as usize]
+    }
+
+    /// The names of the members of the map at `at`, which is not closed yet.
+    pub(crate) fn names(&self, at: usize) -> impl Iterator<Item = Span> + Clone {
+        let mut next = at + 1;
+        std::iter::from_fn(move || {
+            let node = self.nodes.get(next)?;
+            next = node.after as usize;
+            Some(node.name)
+        })
+    }
+
+    /// The item, whose texts lie in this body.
+    pub(crate) fn item<'a>(&'a self, body: &'a str) -> Members<'a> {
+        Members(Inside { flat: self, body, at: 0 })
+    }
+
+    /// Takes an item that lies elsewhere.
+    pub(crate) fn take(&mut self, item: &Item) {
+        self.clear();
+        self.take_members(item, Span::default());
+    }
+
+    fn take_members(&mut self, members: &Item, name: Span) {
+        let at = self.open(PhysicalType::M, name);
+        for (name, value) in members {
+            let name = self.take_text(name);
+            self.take_value(value, name);
+        }
+        self.close(at, index(members.len()));
+    }
+
+    fn take_value(&mut self, value: &Value, name: Span) {
+        let all = |flat: &mut Self, physical, texts: &[String], element| {
+            let at = flat.open(physical, name);
+            for text in texts {
+                let span = flat.take_text(text);
+                flat.text(element, Span::default(), span);
+            }
+            flat.close(at, index(texts.len()));
+        };
+        match value {
+            Value::S(text) => {
+                let span = self.take_text(text);
+                self.text(PhysicalType::S, name, span);
+            }
+            Value::N(text) => {
+                let span = self.take_text(text);
+                self.text(PhysicalType::N, name, span);
+            }
+            Value::B(bytes) => {
+                let span = self.take_bytes(bytes);
+                self.text(PhysicalType::B, name, span);
+            }
+            Value::Bool(truth) => self.truth(name, *truth),
+            Value::Null => drop(self.open(PhysicalType::Null, name)),
+            Value::M(members) => self.take_members(members, name),
+            Value::L(elements) => {
+                let at = self.open(PhysicalType::L, name);
+                elements.iter().for_each(|element| self.take_value(element, Span::default()));
+                self.close(at, index(elements.len()));
+            }
+            Value::SS(texts) => all(self, PhysicalType::StringSet, texts, PhysicalType::S),
+            Value::NS(texts) => all(self, PhysicalType::NumberSet, texts, PhysicalType::N),
+            Value::BS(elements) => {
+                let at = self.open(PhysicalType::BinarySet, name);
+                for bytes in elements {
+                    let span = self.take_bytes(bytes);
+                    self.text(PhysicalType::B, Span::default(), span);
+                }
+                self.close(at, index(elements.len()));
+            }
+        }
+    }
+
+    fn take_text(&mut self, text: &str) -> Span {
+        let start = self.texts.len();
+        self.texts.push_str(text);
+        Span { start: index(start), end: index(self.texts.len()), apart: true }
+    }
+
+    fn take_bytes(&mut self, bytes: &[u8]) -> Span {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        Span { start: index(start), end: index(self.bytes.len()), apart: true }
+    }
+}
+
+/// What is beyond four thousand million is beyond all bodies that are taken, see [`LARGEST_BODY`].
+pub(crate) fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// Most bytes of a body. Its nodes are fewer than its bytes.
+pub(crate) const LARGEST_BODY: usize = u32::MAX as usize / 2;
+
+/// The values in a node.
+#[derive(Debug, Clone, Copy)]
+struct Inside<'a> {
+    flat: &'a Flat,
+    body: &'a str,
+    at: usize,
+}
+
+impl<'a> Inside<'a> {
+    fn len(self) -> usize {
+        self.flat.nodes[self.at].count as usize
+    }
+
+    fn each<T: 'a>(self, view: impl Fn(&'a Node, View<'a>) -> T + 'a) -> impl Iterator<Item = T> + 'a {
+        let mut next = self.at + 1;
+        (0..self.len()).map(move |_| {
+            let at = next;
+            let node = &self.flat.nodes[at];
+            next = node.after as usize;
+            view(node, Self { at, ..self }.view())
+        })
+    }
+
+    #[inline]
+    fn view(self) -> View<'a> {
+        let node = &self.flat.nodes[self.at];
+        match node.physical {
+            PhysicalType::S => View::S(self.flat.peek(self.body, node.content)),
+            PhysicalType::N => View::N(self.flat.peek(self.body, node.content)),
+            PhysicalType::B => {
+                View::B(&self.flat.bytes[node.content.start as usize..node.content.end as usize])
+            }
+            PhysicalType::Bool => View::Bool(node.truth),
+            PhysicalType::Null => View::Null,
+            PhysicalType::M => View::M(Members(self)),
+            PhysicalType::L => View::L(Elements(self)),
+            PhysicalType::StringSet => View::SS(Elements(self)),
+            PhysicalType::NumberSet => View::NS(Elements(self)),
+            PhysicalType::BinarySet => View::BS(Elements(self)),
+        }
+    }
+}
+
+/// The members of a map, each of another name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Members<'a>(Inside<'a>);
+
+impl<'a> Members<'a> {
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    pub(crate) fn iter(self) -> impl Iterator<Item = (&'a str, View<'a>)> {
+        self.0.each(move |node, view| (self.0.flat.peek(self.0.body, node.name), view))
+    }
+
+    pub(crate) fn get(self, name: &str) -> Option<View<'a>> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// The members as a value of its own.
+    pub(crate) fn to_item(self) -> Item {
+        self.iter().map(|(name, value)| (name.to_owned(), value.to_value())).collect()
+    }
+}
+
+/// The elements of a list or a set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Elements<'a>(Inside<'a>);
+
+impl<'a> Elements<'a> {
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    pub(crate) fn iter(self) -> impl Iterator<Item = View<'a>> {
+        self.0.each(|_, view| view)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::samples::any_item;
+
+    proptest! {
+        #[test]
+        fn an_item_comes_out_as_it_went_in(first in any_item(), second in any_item()) {
+            let mut flat = Flat::default();
+            for item in [first, second] {
+                flat.take(&item);
+                prop_assert_eq!(flat.item("").to_item(), item);
+            }
+        }
+    }
+}
