@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
+use septet_contract::Compatibility;
 use septet_registry::{ContractNumber, DatasetName, PointerName, VersionNumber};
 
 use crate::exit;
 use crate::reading;
+
+pub(crate) use crate::reading::Document;
 
 /// Publish datasets as immutable DynamoDB tables, point readers at them, and roll back
 #[derive(Debug, Parser)]
@@ -132,7 +135,18 @@ pub(crate) enum Contract {
         /// Why
         #[arg(long)]
         reason: Option<String>,
+        /// Put it although readers or versions that are kept break; the audit log says so
+        #[arg(long, requires = "reason")]
+        breaking: bool,
     },
+    /// Show what changed between two contracts, and whether readers can follow
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  septet contract diff old.odcs.yaml new.odcs.yaml --mode BACKWARD\n",
+        "  septet contract diff recs:3 recs:current\n",
+        "  septet contract diff recs:current contracts/recs.odcs.yaml --json",
+    ))]
+    Diff(Diff),
     /// Show a contract of a dataset
     #[command(
         after_help = "Examples:\n  septet contract show recs\n  septet contract show recs --number 3 --json"
@@ -150,6 +164,19 @@ pub(crate) enum Contract {
         /// An ODCS document, YAML or JSON; `-` reads standard input
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// The contract before: a file, or DATASET:NUMBER or DATASET:current for one that was put
+    #[arg(value_name = "BEFORE", value_parser = reading::document)]
+    pub(crate) before: Document,
+    /// The contract after
+    #[arg(value_name = "AFTER", value_parser = reading::document)]
+    pub(crate) after: Document,
+    /// What must hold, such as BACKWARD or FULL_TRANSITIVE [default: what BEFORE says]
+    #[arg(long, value_parser = reading::mode)]
+    pub(crate) mode: Option<Compatibility>,
 }
 
 #[derive(Debug, Args)]

@@ -21,6 +21,11 @@ pub(crate) async fn run(command: Command, global: Global, screen: Screen) -> Res
     if let Command::Contract(Contract::Lint { file }) = &command {
         return contract::lint(file, &screen);
     }
+    if let Command::Contract(Contract::Diff(diff)) = &command
+        && let Some(answer) = contract::of_files(diff, &screen)
+    {
+        return answer;
+    }
     let app = App::new(global, screen).await?;
     match in_aws(&app, command).await {
         Ok(answer) => Ok(answer),
@@ -31,7 +36,10 @@ pub(crate) async fn run(command: Command, global: Global, screen: Screen) -> Res
 async fn in_aws(app: &App, command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Contract(Contract::Lint { file }) => contract::lint(&file, &app.screen),
-        Command::Contract(Contract::Put { file, reason }) => contract::put(app, &file, reason).await,
+        Command::Contract(Contract::Put { file, reason, breaking }) => {
+            contract::put(app, &file, reason, breaking).await
+        }
+        Command::Contract(Contract::Diff(diff)) => contract::diff(app, diff).await,
         Command::Contract(Contract::Show { dataset, number }) => contract::show(app, &dataset, number).await,
         Command::Publish(publish) => publish::publish(app, publish).await,
         Command::Versions(versions) => versions::list(app, versions).await,

@@ -1,11 +1,13 @@
 //! Reads what people type: times, durations, versions.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use septet_registry::{PointerName, VersionNumber};
+use septet_contract::Compatibility;
+use septet_registry::{ContractNumber, DatasetName, PointerName, VersionNumber};
 
 /// A version by its number, or by a pointer that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,36 @@ pub(crate) fn version(text: &str) -> Result<Which, String> {
         return text.parse().map(Which::Number).map_err(|error| error.to_string());
     }
     text.parse().map(Which::Named).map_err(|error| error.to_string())
+}
+
+/// A contract in a file, or one that the registry holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Document {
+    /// A file.
+    File(PathBuf),
+    /// Of this dataset: the one of this number, else the one in force.
+    Stored(DatasetName, Option<ContractNumber>),
+}
+
+/// `recs:3`, `recs:current`, else a path; `./recs:3` is a path.
+pub(crate) fn document(text: &str) -> Result<Document, String> {
+    let file = || Ok(Document::File(text.into()));
+    let Some((dataset, number)) = text.rsplit_once(':') else { return file() };
+    let Ok(dataset) = DatasetName::parse(dataset) else { return file() };
+    match number {
+        "current" => Ok(Document::Stored(dataset, None)),
+        _ => match number.parse() {
+            Ok(number) => Ok(Document::Stored(dataset, Some(number))),
+            Err(_) => file(),
+        },
+    }
+}
+
+pub(crate) fn mode(text: &str) -> Result<Compatibility, String> {
+    Compatibility::parse(&text.to_ascii_uppercase()).ok_or_else(|| {
+        let modes: Vec<_> = Compatibility::ALL.iter().map(|mode| mode.as_str()).collect();
+        format!("use one of {}", modes.join(", "))
+    })
 }
 
 /// `2026-11-21T06:00:00Z`, `2026-11-21 06:00` or `2026-11-21`, in UTC where there is no offset.
@@ -62,6 +94,17 @@ mod tests {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
         assert!(duration("0s").is_err() && duration("-1s").is_err() && duration("15").is_err());
+    }
+
+    #[test]
+    fn a_contract_is_a_file_unless_it_names_a_dataset_and_a_number() {
+        let recs = DatasetName::parse("recs").unwrap();
+        let stored = |number| Document::Stored(recs.clone(), number);
+        assert_eq!(document("recs:3"), Ok(stored(Some(ContractNumber::new(3)))));
+        assert_eq!(document("recs:current"), Ok(stored(None)));
+        for path in ["recs.yaml", "./recs:3", "recs:latest", "-", "recs:0"] {
+            assert_eq!(document(path), Ok(Document::File(path.into())), "{path}");
+        }
     }
 
     #[test]

@@ -1,18 +1,24 @@
-//! Contracts: lint, put, show.
+//! Contracts: lint, put, show, diff, infer.
+
+mod diff;
+mod put;
+mod show;
 
 use std::io::Read;
 use std::path::Path;
 
-use septet_contract::{Contract, Diagnostic, Pattern, Severity};
-use septet_registry::{
-    ContractNumber, Dataset, DatasetName, Listing, NewContract, Outcome, Promotion, Settings,
-};
+use septet_contract::{Contract, Diagnostic, Explained, Fate, Severity, Verdict};
+use septet_registry::{ContractNumber, DatasetName};
 use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::exit;
 use crate::failure::Failure;
-use crate::screen::{Answer, Screen, text, time};
+use crate::screen::{Answer, Screen, text};
+
+pub(crate) use diff::{diff, of_files};
+pub(crate) use put::put;
+pub(crate) use show::show;
 
 /// A document that was read, and what is to be said about it.
 struct Linted {
@@ -69,11 +75,11 @@ fn unenforced(contract: &Contract) -> Vec<Value> {
     unenforced.map(|it| json!({"path": it.path, "what": it.what, "reason": it.reason})).collect()
 }
 
-/// The facts of a contract and what of it is not enforced.
-fn page(contract: &Contract, screen: &Screen) -> String {
+/// The facts of a contract.
+fn summary(contract: &Contract, screen: &Screen) -> String {
     let settings = contract.settings();
     let readiness: Vec<_> = settings.readiness.iter().map(ToString::to_string).collect();
-    let mut page = screen.facts(vec![
+    screen.facts(vec![
         ("dataset", contract.name().into()),
         ("version", format!("{} (ODCS {})", contract.version(), contract.api_version())),
         ("digest", contract.digest()),
@@ -85,7 +91,13 @@ fn page(contract: &Contract, screen: &Screen) -> String {
         ("readiness", readiness.join(", ")),
         ("grace", format!("{} min", settings.grace_minutes)),
         ("poll", format!("{} s", settings.poll_seconds)),
-    ]);
+        ("scan units", settings.max_scan_units.map_or_else(String::new, |units| format!("at most {units}"))),
+    ])
+}
+
+/// The facts of a contract and what of it is not enforced.
+fn page(contract: &Contract, screen: &Screen) -> String {
+    let mut page = summary(contract, screen);
     let unenforced = contract.unenforced();
     if !unenforced.is_empty() {
         let mut table = screen.table(&["NOT ENFORCED", "PLACE", "WHY"]);
@@ -121,148 +133,87 @@ pub(crate) fn lint(file: &Path, screen: &Screen) -> Result<Answer, Failure> {
     let linted = Linted::read(file)?;
     linted.say(screen);
     Ok(match &linted.read {
-        Ok(contract) => Answer::new(facts(contract, &linted.file), page(contract, screen)),
-        Err(_) => linted.refused(""),
+        Ok(contract) => {
+            let explained = contract.explain();
+            let page = format!("{}\n\n{}", summary(contract, screen), explanation(&explained, screen));
+            let mut json = facts(contract, &linted.file);
+            json["explained"] = json!(explained);
+            Answer::new(json, page)
+        }
+        Err(_) => linted.refused(": Septet refuses the contract"),
     })
 }
 
-pub(crate) async fn put(app: &App, file: &Path, reason: Option<String>) -> Result<Answer, Failure> {
-    let linted = Linted::read(file)?;
-    linted.say(&app.screen);
-    let contract = match &linted.read {
-        Ok(contract) => contract,
-        Err(_) => return Ok(linted.refused("; nothing was put")),
-    };
-    let dataset = DatasetName::parse(contract.name()).map_err(|error| {
-        Failure::new(
-            format!("failed to make a dataset of the contract's `name` {:?}", error.text),
-            format!("change `name` in {}: it {}", linted.file, error.rule),
-        )
-    })?;
-    let pattern = &contract.settings().table_pattern;
-    if let Some((other, name)) = claimed_twice(&app.registry.datasets().await?, &dataset, pattern) {
-        let what = format!(
-            "septet.tablePattern {:?} would claim tables of the dataset {} too, such as {name}",
-            pattern.as_str(),
-            other.dataset
-        );
-        app.screen.call("no", &what);
-        app.screen.say(&format!(
-            "hint: choose a pattern that no name of {:?} matches; nothing was put",
-            other.table_pattern
-        ));
-        let refused = json!({"ok": false, "dataset": dataset, "refused": what});
-        return Ok(Answer::new(refused, "").with_code(exit::NO));
-    }
-    let known = app.registry.find_dataset(&dataset).await?;
-    let new = NewContract {
-        dataset: dataset.clone(),
-        settings: settings(contract),
-        document: contract.to_json().to_owned(),
-        digest: contract.digest(),
-        reason,
-    };
-    let changes = changes(known.as_ref(), &new.settings);
-    let (done, number) = match app.registry.put_contract(&new, &app.by()).await? {
-        Outcome::Done(number) => (true, number),
-        Outcome::Already(number) => (false, number),
-        Outcome::Refused(refusal) => {
-            return Err(Failure::new(refusal.to_string(), "read the contract in force"));
+/// What becomes of each line, the strictest first.
+fn explanation(explained: &[Explained], screen: &Screen) -> String {
+    let of = |wanted: fn(&Fate) -> bool, header: &[&str]| {
+        let mut table = screen.table(header);
+        let mut rows = explained.iter().filter(|it| wanted(&it.fate)).peekable();
+        rows.peek()?;
+        for Explained { about, says, fate } in rows {
+            let mut row = vec![about.clone(), says.clone()];
+            if let Fate::NotEnforced { reason } = fate {
+                row.push((*reason).to_owned());
+            }
+            table.add_row(row);
         }
+        Some(text(&table))
     };
-    let said = match (done, known.is_some()) {
-        (true, false) => format!("Contract {number} of {dataset} is in force. The dataset is new."),
-        (true, true) => format!("Contract {number} of {dataset} is in force."),
-        (false, _) => format!("Contract {number} of {dataset} is in force already. Nothing changed."),
-    };
-    let mut page = format!("{}\n\n{said}", page(contract, &app.screen));
-    for change in &changes {
-        page = format!("{page}\n  {change}");
-    }
-    let mut json = facts(contract, &linted.file);
-    json["contract"] = json!(number);
-    json["changed"] = json!(done);
-    Ok(Answer::new(json, page))
-}
-
-/// Another dataset that claims a name that the pattern claims, with that name.
-fn claimed_twice<'a>(
-    listings: &'a [Listing],
-    dataset: &DatasetName,
-    pattern: &Pattern,
-) -> Option<(&'a Listing, String)> {
-    let others = listings.iter().filter(|listing| listing.dataset != *dataset);
-    // A pattern that cannot be read claims nothing.
-    let patterns = others.filter_map(|other| Some((other, Pattern::parse(&other.table_pattern).ok()?)));
-    patterns.into_iter().find_map(|(other, theirs)| Some((other, pattern.overlap(&theirs)?)))
-}
-
-fn settings(contract: &Contract) -> Settings {
-    let settings = contract.settings();
-    Settings {
-        table_pattern: settings.table_pattern.to_string(),
-        promotion: match settings.promotion {
-            septet_contract::Promotion::Auto => Promotion::Auto,
-            septet_contract::Promotion::Manual => Promotion::Manual,
-        },
-        keep_newest: settings.keep_newest,
-        grace_minutes: settings.grace_minutes,
-        poll_seconds: settings.poll_seconds,
-    }
-}
-
-/// What a new contract changes of how its dataset is kept.
-fn changes(known: Option<&Dataset>, new: &Settings) -> Vec<String> {
-    let Some(Dataset { settings: old, .. }) = known else { return Vec::new() };
-    let named = |promotion| if promotion == Promotion::Auto { "auto" } else { "manual" }.to_owned();
-    let pairs = [
-        ("tables", old.table_pattern.clone(), new.table_pattern.clone()),
-        ("promotion", named(old.promotion), named(new.promotion)),
-        ("keep newest", old.keep_newest.to_string(), new.keep_newest.to_string()),
-        ("grace", format!("{} min", old.grace_minutes), format!("{} min", new.grace_minutes)),
-        ("poll", format!("{} s", old.poll_seconds), format!("{} s", new.poll_seconds)),
+    let tables = [
+        of(|fate| *fate == Fate::Rejects, &["ENFORCED", "A VERSION THAT BREAKS IT IS REJECTED"]),
+        of(|fate| *fate == Fate::Reports, &["REPORTED", "A VERSION THAT BREAKS IT PASSES"]),
+        of(|fate| *fate == Fate::Shown, &["SHOWN", "NOTHING CHECKS IT"]),
+        of(|fate| matches!(fate, Fate::NotEnforced { .. }), &["NOT ENFORCED", "NOTHING CHECKS IT", "WHY"]),
     ];
-    let changed = pairs.into_iter().filter(|(_, old, new)| old != new);
-    changed.map(|(what, old, new)| format!("{what}: {old} -> {new}")).collect()
+    tables.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
 }
 
-pub(crate) async fn show(
-    app: &App,
-    dataset: &DatasetName,
-    number: Option<ContractNumber>,
-) -> Result<Answer, Failure> {
-    let known = app.dataset(dataset).await?;
-    let number = number.unwrap_or(known.contract);
+/// What breaks, as a table.
+fn breaks(verdict: &Verdict, screen: &Screen) -> String {
+    let mut table =
+        screen.table(&["CONTRACT", "DIRECTION", "ATTRIBUTE", "RULE", "READERS RELY ON", "DATA MAY BE", ""]);
+    for it in &verdict.breaks {
+        let attribute = if it.breach.attribute.is_empty() { "the key" } else { &it.breach.attribute };
+        let contract = if it.contract == 0 { "-".to_owned() } else { it.contract.to_string() };
+        table.add_row([
+            contract,
+            it.direction.to_string(),
+            attribute.to_owned(),
+            it.breach.rule.to_owned(),
+            it.breach.readers.clone(),
+            it.breach.data.clone(),
+            if it.forbidden { "forbidden".to_owned() } else { "allowed".to_owned() },
+        ]);
+    }
+    text(&table)
+}
+
+/// Which versions stop being safe to roll back to, as a sentence; none if all stay safe.
+fn unsafe_versions(verdict: &Verdict) -> Option<String> {
+    let versions: Vec<_> = verdict.unsafe_versions.iter().map(ToString::to_string).collect();
+    let (which, are) = match versions.as_slice() {
+        [] => return None,
+        [one] => (format!("Version {one}"), "is"),
+        more => (format!("Versions {}", more.join(", ")), "are"),
+    };
+    Some(format!(
+        "{which} {are} not safe to roll back to: readers of the new contract could not read the data."
+    ))
+}
+
+/// A contract that the registry holds; an error if it cannot be read.
+async fn stored(app: &App, dataset: &DatasetName, number: ContractNumber) -> Result<Contract, Failure> {
     let Some(stored) = app.registry.contract(dataset, number).await? else {
         return Err(Failure::new(
             format!("failed to find contract {number} of {dataset}: there is none"),
-            format!("the one in force is {}", known.contract),
+            format!("the one in force is {}", app.dataset(dataset).await?.contract),
         ));
     };
-    let document: Value = serde_json::from_str(&stored.document).map_err(|error| {
+    Contract::parse(&stored.document).map_err(|found| {
+        let first = found.first().map(ToString::to_string).unwrap_or_default();
         Failure::new(
-            format!("failed to read contract {number} of {dataset}: {error}"),
-            "put the contract again",
+            format!("failed to read contract {number} of {dataset}: {first}"),
+            "a septet that reads less or more wrote it; `septet contract show` prints it",
         )
-    })?;
-    let mut page = app.screen.facts(vec![
-        ("dataset", dataset.to_string()),
-        ("contract", format!("{number}{}", if number == known.contract { " (in force)" } else { "" })),
-        ("digest", stored.digest.clone()),
-        ("put", format!("{} by {}", time(stored.put_at), stored.put_by)),
-    ]);
-    let pretty = serde_json::to_string_pretty(&document).unwrap_or_default();
-    page = format!("{page}\n\n{pretty}");
-    Ok(Answer::new(
-        json!({
-            "dataset": dataset,
-            "contract": number,
-            "in_force": number == known.contract,
-            "digest": stored.digest,
-            "put_at": stored.put_at,
-            "put_by": stored.put_by,
-            "document": document,
-        }),
-        page,
-    ))
+    })
 }

@@ -89,3 +89,70 @@ async fn a_contract_may_come_from_standard_input() {
     let run = world.command(&["contract", "put", "-"]).stdin(open).output().unwrap();
     assert_eq!((run.status.code(), world.registry.datasets().await.unwrap().len()), (Some(0), 1));
 }
+
+/// The contract of `recs` with one more property.
+fn with(name: &str, property: serde_json::Value, settings: &[(&str, &str)]) -> String {
+    let mut document: serde_json::Value = serde_json::from_str(&contract(name, "recs-*", settings)).unwrap();
+    document["schema"][0]["properties"].as_array_mut().unwrap().push(property);
+    document.to_string()
+}
+
+#[tokio::test]
+async fn a_contract_that_breaks_readers_or_versions_is_refused_unless_it_is_meant() {
+    let world = World::with_recs().await;
+    world.night("recs-1", VerdictOutcome::Passed, "one", 10).await;
+    world.file("recs.json", &with("recs", json!({"name": "score", "logicalType": "number"}), &[]));
+    assert_eq!(world.run(&["contract", "put", "recs.json"]).code, 0);
+    world.night("recs-2", VerdictOutcome::Passed, "two", 20).await;
+    // Fits the contract in force and not the first one, of which version 1 is kept.
+    let required = json!({"name": "score", "logicalType": "number", "required": true});
+    world.file("recs.json", &with("recs", required, &[]));
+    insta::assert_snapshot!(world.run(&["contract", "put", "recs.json"]));
+    assert_eq!(world.registry.contracts(&recs()).await.unwrap().len(), 2);
+    let refused = world.json(&["contract", "put", "recs.json"]);
+    assert_eq!(refused["compatibility"]["unsafe_versions"], json!([1, 2]));
+    assert_eq!(refused["ok"], false);
+    insta::assert_snapshot!(world.run(&["contract", "put", "recs.json", "--breaking"]));
+    insta::assert_snapshot!(world.run(&["contract", "put", "recs.json", "--breaking", "--reason", "agreed"]));
+    let log = world.registry.log(&recs(), Some(1)).await.unwrap();
+    assert_eq!(log[0].reason.as_deref(), Some("breaking: agreed"));
+}
+
+#[tokio::test]
+async fn a_contract_is_judged_by_the_mode_in_force_not_by_its_own() {
+    let world = World::with_recs().await;
+    let number = json!({"name": "user", "logicalType": "number", "required": true});
+    world.file("recs.json", &with("recs", number, &[("septet.compatibility", "NONE")]));
+    assert_eq!(world.run(&["contract", "put", "recs.json"]).code, 1);
+    world.file("none.json", &contract("recs", "recs-*", &[("septet.compatibility", "NONE")]));
+    assert_eq!(world.run(&["contract", "put", "none.json"]).code, 0);
+    // Nothing is forbidden, so that the flag says nothing.
+    assert_eq!(world.run(&["contract", "put", "recs.json", "--breaking", "--reason", "why"]).code, 0);
+    let log = world.registry.log(&recs(), Some(1)).await.unwrap();
+    assert_eq!(log[0].reason.as_deref(), Some("why"));
+}
+
+#[tokio::test]
+async fn two_contracts_are_compared_from_files_and_from_the_registry() {
+    let world = World::with_recs().await;
+    world.night("recs-1", VerdictOutcome::Passed, "one", 10).await;
+    world.file("old.json", &contract("recs", "recs-*", &[]));
+    let score = json!({"name": "score", "logicalType": "number", "required": true, "logicalTypeOptions": {"minimum": 0}});
+    world.file("new.json", &with("recs", score, &[("septet.keepNewest", "3")]));
+    // Files need no AWS.
+    let args = ["contract", "diff", "old.json", "new.json"];
+    let mut command = world.command(&args);
+    let output = command.env_remove("AWS_REGION").env_remove("AWS_ACCESS_KEY_ID").output().unwrap();
+    insta::assert_snapshot!(Run::of(&args, output));
+    let forward = world.run(&["contract", "diff", "old.json", "new.json", "--mode", "forward"]);
+    assert_eq!(forward.code, 0);
+    insta::assert_snapshot!(world.run(&["contract", "diff", "recs:1", "new.json"]));
+    let json = world.json(&["contract", "diff", "recs:current", "new.json"]);
+    assert_eq!((&json["ok"], &json["compatibility"]["unsafe_versions"]), (&json!(false), &json!([1])));
+    let broken = &json["compatibility"]["breaks"][0];
+    assert_eq!((&broken["attribute"], &broken["rule"]), (&json!("score"), &json!("required")));
+    insta::assert_snapshot!(world.run(&["contract", "diff", "recs:1", "recs:current"]));
+    insta::assert_snapshot!(world.run(&["contract", "diff", "recs:9", "new.json"]));
+    world.file("bad.yaml", BAD);
+    assert_eq!(world.run(&["contract", "diff", "bad.yaml", "new.json"]).code, 2);
+}

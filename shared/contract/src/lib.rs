@@ -33,7 +33,7 @@
 //! Other custom properties are carried and mean nothing here.
 //!
 //! # Where this is stricter than the standard's JSON Schema
-//! The schema is the one of v3.2.0, which also takes documents of v3.1.0. A document that Septet accepts is valid
+//! The schema is the one of v3.2.0, which documents of v3.1.0 are read by, too, but that they need `status`. A document that Septet accepts is valid
 //! by that schema, but for the last point. Refused here although the schema takes it:
 //! - `apiVersion` before v3.1.0; a contract without `name`, or with one that is no dataset name.
 //! - A `severity` that is not `error`, `warning` or `info`; a `unit` of a metric that is not `rows` or
@@ -52,8 +52,12 @@
 //!
 //! [Open Data Contract Standard]: https://bitol-io.github.io/open-data-contract-standard/
 
+mod compatibility;
 mod diagnostic;
+mod differences;
 mod document;
+mod explain;
+mod facts;
 mod findings;
 mod glob;
 mod model;
@@ -69,8 +73,11 @@ use sha2::{Digest, Sha256};
 
 use crate::findings::Findings;
 
+pub use compatibility::{Breach, Break, Direction, Former, Verdict, breaches};
 pub use diagnostic::{Diagnostic, Severity};
+pub use differences::{Difference, differences};
 pub use document::Syntax;
+pub use explain::{Explained, Fate};
 pub use glob::{Pattern, PatternError};
 pub use model::{
     Bound, FloatFormat, Format, IntegerFormat, Key, KeyAttribute, Literal, LogicalType, MapEntries, Object,

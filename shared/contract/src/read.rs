@@ -32,6 +32,14 @@ pub(crate) fn read(root: &Node, findings: &mut Findings) -> Option<Model> {
             choose(text, &API_VERSIONS),
         );
     }
+    if root.get("apiVersion").and_then(Node::text) == Some("v3.1.0") && root.get("status").is_none() {
+        findings.error(
+            root.at,
+            "status",
+            "v3.1.0 of the standard needs the key status",
+            "add status: active, or write apiVersion: v3.2.0",
+        );
+    }
     for key in ["id", "version"] {
         if let Some(node) = root.get(key).filter(|node| node.text() == Some("")) {
             findings.error(node.at, key, format!("{key} is empty"), format!("write a {key}"));

@@ -17,7 +17,7 @@ use crate::findings::{Findings, choose, did_you_mean};
 pub(crate) enum Shape {
     Any,
     Text,
-    /// An identifier: letters, digits, `_` and `-`.
+    /// An identifier: no white space, and none of `.#/\\@!%&^`.
     Id,
     Boolean,
     Integer,
@@ -257,9 +257,9 @@ pub(crate) fn check(node: &Node, shape: Shape, path: &str, findings: &mut Findin
         Shape::Text => expect(node.text().is_some(), "text", node, path, findings),
         Shape::Id => {
             let valid = |text: &str| {
-                !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+                !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || ".#/\\@!%&^".contains(c))
             };
-            let what = "an identifier of letters, digits, '_' and '-'";
+            let what = "an identifier without spaces and without . # / \\ @ ! % & ^";
             expect(node.text().is_some_and(valid), what, node, path, findings);
         }
         Shape::Boolean => expect(node.bool().is_some(), "true or false", node, path, findings),

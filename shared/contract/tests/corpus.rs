@@ -73,6 +73,9 @@ fn report(path: &Path, contract: &Contract) -> String {
     for part in contract.unenforced() {
         lines.push(format!("not enforced: {} {}: {}", part.path, part.what, part.reason));
     }
+    for septet_contract::Explained { about, says, fate } in contract.explain() {
+        lines.push(format!("{fate:?}: {about}: {says}"));
+    }
     if !contract.warnings().is_empty() {
         lines.push(printed(path, contract.warnings()));
     }

@@ -130,7 +130,7 @@ proptest! {
     #[test]
     fn any_custom_value_comes_back_as_it_was(value in json()) {
         let document = serde_json::json!({
-            "apiVersion": "v3.1.0",
+            "apiVersion": "v3.2.0",
             "kind": "DataContract",
             "id": "x",
             "name": "x",

@@ -87,6 +87,21 @@ pub enum Format {
     Moment(MomentFormat),
 }
 
+/// Prints as documents write it.
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(format) => f.write_str(format.as_str()),
+            Self::Integer(format) => {
+                write!(f, "{}{}", if format.signed { 'i' } else { 'u' }, format.bits)
+            }
+            Self::Float(FloatFormat::F32) => f.write_str("f32"),
+            Self::Float(FloatFormat::F64) => f.write_str("f64"),
+            Self::Moment(format) => f.write_str(format.as_str()),
+        }
+    }
+}
+
 /// Formats of strings that the standard names, and any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextFormat {
@@ -111,6 +126,24 @@ pub enum TextFormat {
     /// A format that Septet does not know; it allows any string and is among
     /// [`unenforced`](crate::Contract::unenforced).
     Other(String),
+}
+
+impl TextFormat {
+    /// The format as documents write it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Password => "password",
+            Self::Byte => "byte",
+            Self::Binary => "binary",
+            Self::Email => "email",
+            Self::Uuid => "uuid",
+            Self::Uri => "uri",
+            Self::Hostname => "hostname",
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+            Self::Other(format) => format,
+        }
+    }
 }
 
 /// Machine types of integers.

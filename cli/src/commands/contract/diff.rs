@@ -1,0 +1,89 @@
+//! Compares two contracts.
+
+use std::path::Path;
+
+use septet_contract::{Compatibility, Contract, Former, Verdict, differences};
+use septet_registry::{ContractNumber, DatasetName, State};
+use serde_json::json;
+
+use super::{Linted, breaks, stored, unsafe_versions};
+use crate::app::App;
+use crate::args::{Diff, Document};
+use crate::exit;
+use crate::failure::Failure;
+use crate::screen::{Answer, Screen};
+
+/// Compares two files; none if the registry is needed.
+pub(crate) fn of_files(diff: &Diff, screen: &Screen) -> Option<Result<Answer, Failure>> {
+    let (Document::File(before), Document::File(after)) = (&diff.before, &diff.after) else { return None };
+    let read = |file: &Path| read(file, screen);
+    Some(
+        read(before).and_then(|before| Ok(compare(&before, Vec::new(), 0, &read(after)?, diff.mode, screen))),
+    )
+}
+
+pub(crate) async fn diff(app: &App, diff: Diff) -> Result<Answer, Failure> {
+    let (before, versions, number) = match &diff.before {
+        Document::File(file) => (read(file, &app.screen)?, Vec::new(), 0),
+        Document::Stored(dataset, number) => {
+            let (number, contract) = find(app, dataset, *number).await?;
+            let versions = app.registry.versions(dataset).await?.into_iter();
+            let kept = versions.filter(|it| it.state == State::Valid && it.contract == number);
+            (contract, kept.map(|it| it.version.get()).collect(), number.get())
+        }
+    };
+    let after = match &diff.after {
+        Document::File(file) => read(file, &app.screen)?,
+        Document::Stored(dataset, number) => find(app, dataset, *number).await?.1,
+    };
+    Ok(compare(&before, versions, number, &after, diff.mode, &app.screen))
+}
+
+async fn find(
+    app: &App,
+    dataset: &DatasetName,
+    number: Option<ContractNumber>,
+) -> Result<(ContractNumber, Contract), Failure> {
+    let number = match number {
+        Some(number) => number,
+        None => app.dataset(dataset).await?.contract,
+    };
+    Ok((number, stored(app, dataset, number).await?))
+}
+
+fn read(file: &Path, screen: &Screen) -> Result<Contract, Failure> {
+    let linted = Linted::read(file)?;
+    linted.read.map_err(|found| {
+        for finding in &found {
+            screen.say(&finding.in_file(&linted.file).to_string());
+        }
+        Failure::new(format!("failed to read {}: it is no contract", linted.file), "mend what is named above")
+    })
+}
+
+fn compare(
+    before: &Contract,
+    versions: Vec<u64>,
+    number: u64,
+    after: &Contract,
+    mode: Option<Compatibility>,
+    screen: &Screen,
+) -> Answer {
+    let mode = mode.unwrap_or(before.settings().compatibility);
+    let verdict = Verdict::of(after, &[Former { number, contract: before, versions }], mode);
+    let differences = differences(before, after);
+    let mut page: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    if page.is_empty() {
+        page.push("They say the same.".to_owned());
+    }
+    if !verdict.breaks.is_empty() {
+        page.push(format!("\n{}", breaks(&verdict, screen)));
+    }
+    if let Some(versions) = unsafe_versions(&verdict) {
+        page.push(format!("\n{versions}"));
+    }
+    let compatible = verdict.is_compatible();
+    page.push(format!("\n{} under {mode}", if compatible { "Compatible" } else { "Not compatible" }));
+    let json = json!({"ok": compatible, "differences": differences, "compatibility": verdict});
+    Answer::new(json, page.join("\n")).with_code(if compatible { exit::DONE } else { exit::NO })
+}
