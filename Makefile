@@ -6,6 +6,8 @@ AWS_VENV := .local/venv-aws
 SAM_VENV := .local/venv-sam
 AWS_TOOLS := $(AWS_VENV)/.installed
 SAM_TOOLS := $(SAM_VENV)/.installed
+CONTRACT_VENV := .local/venv-contract
+CONTRACT_TOOLS := $(CONTRACT_VENV)/.installed
 CARGO_DENY := .local/cargo/bin/cargo-deny
 
 # cargo-lambda always names a target, and cargo keeps artefacts of a named target apart: with the same name everywhere
@@ -18,9 +20,10 @@ export CARGO_BUILD_TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
 demo: $(AWS_TOOLS) $(SAM_TOOLS)
 	$(AWS_VENV)/bin/python local/demo.py
 
-test: $(AWS_TOOLS) $(SAM_TOOLS) nextest
+test: $(AWS_TOOLS) $(SAM_TOOLS) $(CONTRACT_TOOLS) nextest
 	cargo nextest run --workspace --locked
 	cargo test --workspace --doc --locked
+	$(CONTRACT_VENV)/bin/python -m pytest -q -p no:cacheprovider shared/contract/tests/standard
 	$(AWS_VENV)/bin/python -m pytest -q -c local/pytest.ini --rootdir local local/tests
 	$(MAKE) test-flow
 
@@ -34,8 +37,8 @@ check: $(AWS_TOOLS) $(SAM_TOOLS) $(CARGO_DENY) nextest
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	cargo nextest run --package septet-architecture --locked
 	$(CARGO_DENY) --locked check bans licenses sources
-	$(AWS_VENV)/bin/ruff check local tests/bench tests/flow
-	$(AWS_VENV)/bin/ruff format --check local tests/bench tests/flow
+	$(AWS_VENV)/bin/ruff check local tests/bench tests/flow shared/contract/tests/standard
+	$(AWS_VENV)/bin/ruff format --check local tests/bench tests/flow shared/contract/tests/standard
 	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint --region us-east-1
 	$(SAM_VENV)/bin/cfn-lint template.yaml
 
@@ -67,6 +70,11 @@ $(AWS_TOOLS): local/requirements-aws.txt local/requirements-demo.txt
 $(SAM_TOOLS): local/requirements-sam.txt
 	$(PYTHON) -m venv --clear $(SAM_VENV)
 	$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
+	@touch $@
+
+$(CONTRACT_TOOLS): local/requirements-contract.txt
+	$(PYTHON) -m venv --clear $(CONTRACT_VENV)
+	$(CONTRACT_VENV)/bin/pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
 	@touch $@
 
 $(CARGO_DENY):
