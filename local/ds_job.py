@@ -129,6 +129,7 @@ def parse_arguments(arguments):
     parser.add_argument("--date", type=datetime.date.fromisoformat, required=True, help="the night, as in recs-DATE")
     parser.add_argument("--until", type=datetime.date.fromisoformat, help="learn from ratings made before this day")
     parser.add_argument("--prefix", default="recs-", help="what the table's name begins with")
+    parser.add_argument("--output", help="write the items to this file, a line of DynamoDB JSON each, and no table")
     parser.add_argument("--fault", choices=["schema", "half"], help="go wrong in this way")
     parser.add_argument(
         "--signal", choices=["cli", "sqs", "none"], default="cli", help="how to say that it is complete"
@@ -152,6 +153,10 @@ def main(arguments=None):
 
     items = build_items(load_ratings(), options.date, options.until, options.fault)
     lap("compute")
+    if options.output:
+        with open(options.output, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps({"Item": item}) + "\n" for item in items)
+        return 0
     dynamodb = boto3.client("dynamodb")
     create_table(dynamodb, table)
     lap("create")

@@ -9,6 +9,7 @@ use septet_contract::Compatibility;
 use septet_registry::{ContractNumber, DatasetName, PointerName, VersionNumber};
 
 use crate::exit;
+use crate::items::Format;
 use crate::reading;
 
 pub(crate) use crate::reading::Document;
@@ -79,6 +80,14 @@ pub(crate) enum Command {
     /// Put, show and check contracts
     #[command(subcommand)]
     Contract(Contract),
+    /// Check files of items as on-publish checks a table, and change nothing
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  septet check items.jsonl --contract contracts/recs.odcs.yaml\n",
+        "  septet check export/*.json.gz --dataset recs --junit target/recs.xml\n",
+        "  septet check recs.parquet --contract contracts/recs.odcs.yaml --json | jq .reasons",
+    ))]
+    Check(Check),
     /// Say that a table is complete, so that it is sealed and checked
     #[command(after_help = concat!(
         "Examples:\n",
@@ -177,6 +186,28 @@ pub(crate) struct Diff {
     /// What must hold, such as BACKWARD or FULL_TRANSITIVE [default: what BEFORE says]
     #[arg(long, value_parser = reading::mode)]
     pub(crate) mode: Option<Compatibility>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Files of items, all of one table: JSON, DynamoDB JSON, CSV or Parquet; `.gz` is unpacked
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The contract, an ODCS document; needs no AWS then
+    #[arg(long, value_name = "FILE", conflicts_with = "dataset")]
+    pub(crate) contract: Option<PathBuf>,
+    /// Check by the contract of this dataset that is in force
+    #[arg(long)]
+    pub(crate) dataset: Option<DatasetName>,
+    /// What is in the files [default: as their names and contents say]
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+    /// Write the report as JUnit XML, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Annotate what failed for GitHub Actions
+    #[arg(long, env = "GITHUB_ACTIONS")]
+    pub(crate) github: bool,
 }
 
 #[derive(Debug, Args)]

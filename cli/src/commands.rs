@@ -1,5 +1,6 @@
 //! The commands.
 
+mod check;
 mod contract;
 mod history;
 mod log;
@@ -26,6 +27,11 @@ pub(crate) async fn run(command: Command, global: Global, screen: Screen) -> Res
     {
         return answer;
     }
+    if let Command::Check(check) = &command
+        && let Some(file) = &check.contract
+    {
+        return check::by_document(check, file, &screen);
+    }
     let app = App::new(global, screen).await?;
     match in_aws(&app, command).await {
         Ok(answer) => Ok(answer),
@@ -41,6 +47,7 @@ async fn in_aws(app: &App, command: Command) -> Result<Answer, Failure> {
         }
         Command::Contract(Contract::Diff(diff)) => contract::diff(app, diff).await,
         Command::Contract(Contract::Show { dataset, number }) => contract::show(app, &dataset, number).await,
+        Command::Check(check) => check::by_dataset(app, &check).await,
         Command::Publish(publish) => publish::publish(app, publish).await,
         Command::Versions(versions) => versions::list(app, versions).await,
         Command::Show(show) => versions::show(app, show).await,

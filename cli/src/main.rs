@@ -10,6 +10,8 @@ mod commands;
 mod confirm;
 mod exit;
 mod failure;
+mod items;
+mod junit;
 mod queue;
 mod reading;
 mod screen;

@@ -21,13 +21,13 @@ pub(crate) use put::put;
 pub(crate) use show::show;
 
 /// A document that was read, and what is to be said about it.
-struct Linted {
+pub(super) struct Linted {
     file: String,
-    read: Result<Contract, Vec<Diagnostic>>,
+    pub(super) read: Result<Contract, Vec<Diagnostic>>,
 }
 
 impl Linted {
-    fn read(file: &Path) -> Result<Self, Failure> {
+    pub(super) fn read(file: &Path) -> Result<Self, Failure> {
         let shown = if file == Path::new("-") { "<stdin>".into() } else { file.display().to_string() };
         let mut document = String::new();
         let read = match file == Path::new("-") {
@@ -51,14 +51,14 @@ impl Linted {
     }
 
     /// Says what is wrong or doubtful, each at its place.
-    fn say(&self, screen: &Screen) {
+    pub(super) fn say(&self, screen: &Screen) {
         for finding in self.findings() {
             screen.say(&finding.in_file(&self.file).to_string());
         }
     }
 
     /// What a document with errors comes to.
-    fn refused(&self, so: &str) -> Answer {
+    pub(super) fn refused(&self, so: &str) -> Answer {
         let errors = self.findings().iter().filter(|finding| finding.severity == Severity::Error).count();
         let many = if errors == 1 { "1 error".into() } else { format!("{errors} errors") };
         Answer::new(

@@ -69,7 +69,8 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(results: Vec<CheckResult>) -> Self {
+    /// The report of these answers.
+    pub fn new(results: Vec<CheckResult>) -> Self {
         let any = |outcome| {
             results.iter().any(|result| result.severity == Severity::Error && result.outcome == outcome)
         };
@@ -118,6 +119,24 @@ impl Report {
 }
 
 impl CheckResult {
+    /// The answer of a check of the table as a whole, which holds if no item fails it.
+    pub fn of_table(rule: &str, failing: u64, of: u64, expected: &str, problem: &str) -> Self {
+        let passed = failing == 0;
+        Self {
+            id: format!("table:{rule}"),
+            rule: rule.to_owned(),
+            attribute: None,
+            severity: Severity::Error,
+            outcome: if passed { Outcome::Passed } else { Outcome::Failed },
+            expected: expected.to_owned(),
+            message: if passed { format!("{rule} holds") } else { format!("{rule}: {problem}") },
+            seen: if passed { "as expected".to_owned() } else { problem.to_owned() },
+            failing,
+            of,
+            examples: Vec::new(),
+        }
+    }
+
     fn rejects(&self) -> bool {
         self.severity == Severity::Error && matches!(self.outcome, Outcome::Failed | Outcome::Errored)
     }
