@@ -1,6 +1,6 @@
 //! Items in files, as a job has them before anything is published.
 //!
-//! Every format is read into [`Plain`] values, item by item, and those become what DynamoDB would store: as the
+//! Every format is read into plain values, item by item, and those become what DynamoDB would store: as the
 //! file itself says (DynamoDB JSON), or else by their own type and, where that leaves a choice, by the contract.
 
 mod columns;

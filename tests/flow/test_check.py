@@ -22,9 +22,7 @@ def test_what_goes_wrong_in_a_night_is_found_in_its_file(cloud, tmp_path, fault,
     file, report = tmp_path / "recs.jsonl", tmp_path / "report.xml"
     job = [sys.executable, stack.ROOT / "local" / "ds_job.py", "--date", "2026-11-21", "--output", file]
     subprocess.run([*job, *(["--fault", fault] if fault else [])], check=True, timeout=60)
-    done = cloud.septet(
-        "check", file, "--contract", CONTRACT, "--json", "--junit", report, code=1 if fault else 0
-    )
+    done = cloud.septet("check", file, "--contract", CONTRACT, "--json", "--junit", report, code=1 if fault else 0)
     answer = json.loads(done.stdout)
     assert [one for one in answer["reasons"] if reason and one.startswith(reason)] or not (fault or answer["reasons"])
     assert ("<failure" in report.read_text()) == bool(fault)
