@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 use septet_contract::Compatibility;
-use septet_registry::{ContractNumber, DatasetName, PointerName, VersionNumber};
+use septet_registry::{ContractNumber, DatasetName, PointerName, TableName, VersionNumber};
 
 use crate::exit;
 use crate::items::Format;
@@ -147,6 +147,15 @@ pub(crate) enum Contract {
         /// Put it although readers or versions that are kept break; the audit log says so
         #[arg(long, requires = "reason")]
         breaking: bool,
+    },
+    /// Write a first contract from what a table holds
+    #[command(after_help = "Example:\n  septet contract infer recs-2026-11-21 > contracts/recs.odcs.yaml")]
+    Infer {
+        /// The table
+        table: TableName,
+        /// How many items to look at, at most
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        items: u64,
     },
     /// Show what changed between two contracts, and whether readers can follow
     #[command(after_help = concat!(

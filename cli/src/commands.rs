@@ -46,6 +46,7 @@ async fn in_aws(app: &App, command: Command) -> Result<Answer, Failure> {
             contract::put(app, &file, reason, breaking).await
         }
         Command::Contract(Contract::Diff(diff)) => contract::diff(app, diff).await,
+        Command::Contract(Contract::Infer { table, items }) => contract::infer(app, &table, items).await,
         Command::Contract(Contract::Show { dataset, number }) => contract::show(app, &dataset, number).await,
         Command::Check(check) => check::by_dataset(app, &check).await,
         Command::Publish(publish) => publish::publish(app, publish).await,

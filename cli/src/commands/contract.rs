@@ -1,6 +1,7 @@
 //! Contracts: lint, put, show, diff, infer.
 
 mod diff;
+mod infer;
 mod put;
 mod show;
 
@@ -17,6 +18,7 @@ use crate::failure::Failure;
 use crate::screen::{Answer, Screen, text};
 
 pub(crate) use diff::{diff, of_files};
+pub(crate) use infer::infer;
 pub(crate) use put::put;
 pub(crate) use show::show;
 

@@ -156,3 +156,50 @@ async fn two_contracts_are_compared_from_files_and_from_the_registry() {
     world.file("bad.yaml", BAD);
     assert_eq!(world.run(&["contract", "diff", "bad.yaml", "new.json"]).code, 2);
 }
+
+#[tokio::test]
+async fn a_first_contract_is_inferred_from_all_items_or_a_sample() {
+    let world = World::new().await;
+    world.emulator.create_dataset_table("recs-2026-11-21", "user_id", Some("day")).await;
+    let items = (0..30).map(|number| {
+        let mut item = json!({
+            "user_id": format!("u-{number:03}"),
+            "day": "2026-11-21",
+            "at": format!("2026-11-21T02:00:{number:02}Z"),
+            "plan": if number % 2 == 0 { "free" } else { "paid" },
+            "age": number,
+            "score": f64::from(number) / 4.0,
+            "odd: \"name\" # é": true,
+            "recs": (0..=number % 3).map(|n| json!({"track": format!("t{n}"), "n": n})).collect::<Vec<_>>(),
+            "counts": (0..5).map(|n| (format!("t-{number}-{n}"), json!(n))).collect::<serde_json::Map<_, _>>(),
+            "gone": null,
+        });
+        if number < 10 {
+            item["mixed"] = if number == 0 { json!("x") } else { json!(1) };
+            item["note"] = json!({"text": "hi", "from": null});
+        }
+        item
+    });
+    world.emulator.put_items("recs-2026-11-21", items).await;
+    let run = world.run(&["contract", "infer", "recs-2026-11-21"]);
+    insta::assert_snapshot!(run);
+    let all = world.json(&["contract", "infer", "recs-2026-11-21"]);
+    assert_eq!((&all["items"], &all["sampled"]), (&json!(30), &json!(false)));
+    // What it infers is a contract that the very table keeps.
+    let contract = septet_contract::Contract::parse(all["document"].as_str().unwrap()).unwrap();
+    let checker = septet_checks::Checker::new(&contract);
+    let name = TableName::parse("recs-2026-11-21").unwrap();
+    let page = world.tables.scan_page(
+        &name,
+        septet_tables::Segment::WHOLE,
+        None,
+        septet_tables::Consistency::Strong,
+    );
+    let mut profile = checker.profile();
+    page.await.unwrap().observe(&checker, &mut profile).unwrap();
+    let report = checker.evaluate(&profile);
+    assert_eq!(report.reasons(), Vec::<String>::new());
+    let part = world.run(&["contract", "infer", "recs-2026-11-21", "--items", "7"]).to_string();
+    assert!(part.contains("a sample of 7 items of the table recs-2026-11-21, which holds more"), "{part}");
+    insta::assert_snapshot!(world.run(&["contract", "infer", "nowhere"]));
+}
