@@ -1,4 +1,4 @@
-//! What is wrong with a contract, where, and how to mend it.
+//! What is wrong with a document, where, and how to mend it.
 
 use std::fmt;
 

@@ -1,12 +1,13 @@
-//! Text to a tree of values that know where they stand.
+//! Text to a tree of values that know where they stand: what contracts are read from, and other documents of
+//! people, such as feeds.
 
 mod canonical;
 mod json;
 mod yaml;
 
-pub(crate) use canonical::canonical_json;
+pub use crate::findings::{Findings, choose};
+pub use canonical::canonical_json;
 
-use crate::findings::Findings;
 use crate::number::Number;
 
 /// Largest text that is read.
@@ -35,65 +36,88 @@ impl Syntax {
 
 /// A place in the text; both from 1 on, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Position {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
+pub struct Position {
+    /// Line in the text, from 1 on.
+    pub line: usize,
+    /// Column in characters, from 1 on.
+    pub column: usize,
 }
 
 impl Position {
-    pub(crate) const START: Self = Self { line: 1, column: 1 };
+    /// The first character.
+    pub const START: Self = Self { line: 1, column: 1 };
 }
 
+/// A value and its place.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
-    pub(crate) at: Position,
-    pub(crate) value: Value,
+pub struct Node {
+    /// Where it begins.
+    pub at: Position,
+    /// What it is.
+    pub value: Value,
 }
 
+/// What a document can say.
 #[derive(Debug, Clone)]
-pub(crate) enum Value {
+pub enum Value {
+    /// Nothing.
     Null,
+    /// True or false.
     Bool(bool),
+    /// A number, kept exactly.
     Number(Number),
+    /// Text.
     Text(String),
+    /// Values in their order.
     List(Vec<Node>),
+    /// Members in their order, no key twice.
     Map(Vec<Entry>),
 }
 
+/// A member of an object.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) at: Position,
-    pub(crate) value: Node,
+pub struct Entry {
+    /// Its name.
+    pub key: String,
+    /// Where the name begins.
+    pub at: Position,
+    /// What it holds.
+    pub value: Node,
 }
 
 impl Node {
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+    /// The member of that name, of an object.
+    pub fn get(&self, key: &str) -> Option<&Self> {
         self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
-    pub(crate) fn entries(&self) -> &[Entry] {
+    /// The members, of an object.
+    pub fn entries(&self) -> &[Entry] {
         if let Value::Map(entries) = &self.value { entries } else { &[] }
     }
 
-    pub(crate) fn list(&self) -> &[Self] {
+    /// The values, of a list.
+    pub fn list(&self) -> &[Self] {
         if let Value::List(nodes) = &self.value { nodes } else { &[] }
     }
 
-    pub(crate) fn text(&self) -> Option<&str> {
+    /// The text, if it is one.
+    pub fn text(&self) -> Option<&str> {
         if let Value::Text(text) = &self.value { Some(text) } else { None }
     }
 
-    pub(crate) fn bool(&self) -> Option<bool> {
+    /// True or false, if it is one of them.
+    pub fn bool(&self) -> Option<bool> {
         if let Value::Bool(value) = self.value { Some(value) } else { None }
     }
 
-    pub(crate) fn number(&self) -> Option<Number> {
+    /// The number, if it is one.
+    pub fn number(&self) -> Option<Number> {
         if let Value::Number(value) = self.value { Some(value) } else { None }
     }
 
     /// What the value is, for messages.
-    pub(crate) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         match &self.value {
             Value::Null => "null".into(),
             Value::Bool(value) => value.to_string(),
@@ -106,7 +130,7 @@ impl Node {
 }
 
 /// Text for a message: quoted, escaped and cut to 60 characters.
-pub(crate) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
@@ -114,14 +138,14 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 /// Reads a whole text. Of a text that is not even well-formed, one error says where reading stopped.
-pub(crate) fn read(text: &str, syntax: Syntax, findings: &mut Findings) -> Option<Node> {
+pub fn read(text: &str, syntax: Syntax, findings: &mut Findings) -> Option<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > MAX_TEXT_BYTES {
         findings.error(
             Position::START,
             "",
             format!("the document has {} bytes, more than 1 MiB", text.len()),
-            "keep explanations and samples outside of the contract",
+            "keep explanations and samples outside of it",
         );
         return None;
     }

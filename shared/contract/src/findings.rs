@@ -6,29 +6,20 @@ use crate::document::Position;
 /// More than that help nobody.
 const MOST: usize = 500;
 
+/// What is wrong with a document, so far.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
+pub struct Findings {
     found: Vec<Diagnostic>,
 }
 
 impl Findings {
-    pub(crate) fn error(
-        &mut self,
-        at: Position,
-        path: &str,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) {
+    /// Adds what makes the document unusable: where, what, and what to do about it.
+    pub fn error(&mut self, at: Position, path: &str, message: impl Into<String>, hint: impl Into<String>) {
         self.push(Severity::Error, at, path, message.into(), hint.into());
     }
 
-    pub(crate) fn warning(
-        &mut self,
-        at: Position,
-        path: &str,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) {
+    /// Adds what is legal but doubtful.
+    pub fn warning(&mut self, at: Position, path: &str, message: impl Into<String>, hint: impl Into<String>) {
         self.push(Severity::Warning, at, path, message.into(), hint.into());
     }
 
@@ -39,7 +30,8 @@ impl Findings {
         }
     }
 
-    pub(crate) fn has_errors(&self) -> bool {
+    /// Whether the document is unusable.
+    pub fn has_errors(&self) -> bool {
         self.found.iter().any(|finding| finding.severity == Severity::Error)
     }
 
@@ -49,7 +41,7 @@ impl Findings {
     }
 
     /// All findings in the order of the text.
-    pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
+    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.found.sort_by(|a, b| (a.line, a.column, &a.path).cmp(&(b.line, b.column, &b.path)));
         self.found
     }
@@ -73,7 +65,7 @@ pub(crate) fn did_you_mean<'a>(text: &str, candidates: impl IntoIterator<Item = 
 }
 
 /// The nearest candidate as a question, else all of them.
-pub(crate) fn choose(text: &str, candidates: &[&str]) -> String {
+pub fn choose(text: &str, candidates: &[&str]) -> String {
     match did_you_mean(text, candidates.iter().copied()) {
         Some(near) => format!("did you mean {near}?"),
         None if candidates.len() == 1 => format!("use {}", candidates.join("")),

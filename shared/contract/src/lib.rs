@@ -55,7 +55,7 @@
 mod compatibility;
 mod diagnostic;
 mod differences;
-mod document;
+pub mod document;
 mod explain;
 mod facts;
 mod findings;

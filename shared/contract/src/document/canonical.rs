@@ -6,7 +6,7 @@ use super::{Node, Value};
 
 /// JSON without white space, keys sorted by code points, numbers in their one spelling, text escaped only where
 /// JSON demands it.
-pub(crate) fn canonical_json(node: &Node) -> String {
+pub fn canonical_json(node: &Node) -> String {
     let mut out = String::new();
     write_node(node, &mut out);
     out

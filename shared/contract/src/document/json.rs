@@ -87,7 +87,7 @@ impl Reader<'_> {
             return Err(Stop {
                 at,
                 message: format!("more than {MAX_NODES} values"),
-                hint: "shorten the contract",
+                hint: "shorten the document",
             });
         }
         if depth > MAX_DEPTH {

@@ -62,13 +62,13 @@ impl<'a> Reader<'a> {
             match self.next()? {
                 (Event::StreamEnd, _) => break,
                 (Event::DocumentStart(_), span) if root.is_some() => {
-                    return Err(stop(place(&span.start), "a second document", "keep one contract per file"));
+                    return Err(stop(place(&span.start), "a second document", "keep one document per file"));
                 }
                 (Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing, _) => {}
                 (event, span) => root = Some(self.node(event, span, 0)?),
             }
         }
-        root.ok_or_else(|| stop(Position::START, "the document is empty", "write a contract"))
+        root.ok_or_else(|| stop(Position::START, "the document is empty", "fill it in"))
     }
 
     fn count(&mut self, nodes: usize, at: Position) -> Result<(), Stop> {
