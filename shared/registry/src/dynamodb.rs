@@ -26,7 +26,7 @@ impl DynamoDb {
         Self { client, table: table.into() }
     }
 
-    fn put(&self, write: &Write) -> Result<Put, Error> {
+    fn put_action(&self, write: &Write) -> Result<Put, Error> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item::encode(&write.item)?));
         let put = match write.expect {
             Expect::Anything => put,
@@ -37,6 +37,43 @@ impl DynamoDb {
                 .expression_attribute_values(":revision", AttributeValue::N(revision.to_string())),
         };
         put.build().map_err(|error| self.malformed_request(&write.item.key(), error))
+    }
+
+    async fn transact(&self, actions: Vec<TransactWriteItem>) -> Result<Committed, Error> {
+        match self.client.transact_write_items().set_transact_items(Some(actions)).send().await {
+            Ok(_) => Ok(Committed::Done),
+            Err(error) => match cancellation(&error) {
+                Some(Cancellation::Conflict) => Ok(Committed::Conflict),
+                Some(Cancellation::Throttled) => {
+                    Err(Error::Throttled { table: self.table.clone(), operation: "TransactWriteItems" })
+                }
+                None => Err(self.failed("TransactWriteItems", error)),
+            },
+        }
+    }
+
+    /// Writes one item: half the price of a transaction, and no other writer of it is in the way for longer.
+    async fn put_one(&self, write: &Write) -> Result<Committed, Error> {
+        let put = self.put_action(write)?;
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(put.item))
+            .set_condition_expression(put.condition_expression)
+            .set_expression_attribute_names(put.expression_attribute_names)
+            .set_expression_attribute_values(put.expression_attribute_values)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Committed::Done),
+            Err(error) => match error.code() {
+                Some("ConditionalCheckFailedException" | "TransactionConflictException") => {
+                    Ok(Committed::Conflict)
+                }
+                _ => Err(self.failed("PutItem", error)),
+            },
+        }
     }
 
     fn malformed_request(&self, key: &Key, error: impl std::fmt::Display) -> Error {
@@ -148,7 +185,7 @@ impl Store for DynamoDb {
     async fn commit(&self, transaction: &Transaction) -> Result<Committed, Error> {
         let mut actions = Vec::with_capacity(transaction.writes.len() + transaction.witnesses.len() + 1);
         for write in &transaction.writes {
-            actions.push(TransactWriteItem::builder().put(self.put(write)?).build());
+            actions.push(TransactWriteItem::builder().put(self.put_action(write)?).build());
         }
         for witness in &transaction.witnesses {
             let check = ConditionCheck::builder()
@@ -162,18 +199,19 @@ impl Store for DynamoDb {
             actions.push(TransactWriteItem::builder().condition_check(check).build());
         }
         let record = Write { item: Item::Record(transaction.record.clone()), expect: Expect::Absent };
-        actions.push(TransactWriteItem::builder().put(self.put(&record)?).build());
+        actions.push(TransactWriteItem::builder().put(self.put_action(&record)?).build());
+        self.transact(actions).await
+    }
 
-        match self.client.transact_write_items().set_transact_items(Some(actions)).send().await {
-            Ok(_) => Ok(Committed::Done),
-            Err(error) => match cancellation(&error) {
-                Some(Cancellation::Conflict) => Ok(Committed::Conflict),
-                Some(Cancellation::Throttled) => {
-                    Err(Error::Throttled { table: self.table.clone(), operation: "TransactWriteItems" })
-                }
-                None => Err(self.failed("TransactWriteItems", error)),
-            },
+    async fn put(&self, writes: &[Write]) -> Result<Committed, Error> {
+        if let [only] = writes {
+            return self.put_one(only).await;
         }
+        let mut actions = Vec::with_capacity(writes.len());
+        for write in writes {
+            actions.push(TransactWriteItem::builder().put(self.put_action(write)?).build());
+        }
+        self.transact(actions).await
     }
 
     async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), Error> {

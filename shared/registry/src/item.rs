@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 use crate::error::Error;
-use crate::transaction::{Item, Key};
+use crate::transaction::{Entry, Item, Key};
 
 /// The newest item format that this code reads, and the one it writes.
 pub(crate) const FORMAT: u64 = 1;
@@ -41,6 +41,7 @@ pub(crate) fn encode(item: &Item) -> Result<Attributes, Error> {
         Item::Claim(item) => attributes(&key, item),
         Item::Record(item) => attributes(&key, item),
         Item::Heartbeat(item) => attributes(&key, item),
+        Item::Entry(entry) => encode_entry(entry),
     }?;
     if let Some(AttributeValue::L(names)) = attributes.remove("pointed_by") {
         let names = names.into_iter().filter_map(|name| match name {
@@ -52,6 +53,27 @@ pub(crate) fn encode(item: &Item) -> Result<Attributes, Error> {
     attributes.insert("format".into(), AttributeValue::N(FORMAT.to_string()));
     attributes.extend(keys(&key));
     Ok(attributes)
+}
+
+fn encode_entry(entry: &Entry) -> Result<Attributes, Error> {
+    let mut attributes = attributes(&entry.key, &entry.body)?;
+    attributes.insert("revision".into(), AttributeValue::N(entry.revision.to_string()));
+    Ok(attributes)
+}
+
+fn decode_entry(key: Key, mut attributes: Attributes) -> Result<Entry, Error> {
+    let revision = match attributes.remove("revision") {
+        Some(AttributeValue::N(number)) => number.parse().ok(),
+        _ => None,
+    };
+    let revision = revision.ok_or_else(|| Error::Malformed {
+        key: key.to_string(),
+        message: "its attribute revision is no whole number".into(),
+    })?;
+    for own in ["pk", "sk", "format"] {
+        attributes.remove(own);
+    }
+    Ok(Entry { revision, body: item(&key, attributes)?, key })
 }
 
 /// A document about a version, with its keys.
@@ -83,6 +105,9 @@ pub(crate) fn decode(mut attributes: Attributes) -> Result<Option<Item>, Error> 
     if let Some(AttributeValue::Ss(names)) = attributes.remove("pointed_by") {
         let names = names.into_iter().map(AttributeValue::S).collect();
         attributes.insert("pointed_by".into(), AttributeValue::L(names));
+    }
+    if Entry::owns(&key.pk) {
+        return Ok(Some(Item::Entry(decode_entry(key, attributes)?)));
     }
     let kind = key.sk.split('#').next().unwrap_or_default();
     Ok(Some(match (key.pk.as_str(), kind) {

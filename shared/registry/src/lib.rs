@@ -44,5 +44,5 @@ pub use registry::{By, Conclusion, Registry};
 pub use signal::{Message, MessageError, Reminder, Signal};
 pub use state::State;
 pub use store::{Committed, Order, Store};
-pub use transaction::{Decision, Expect, Item, Key, Transaction, Witness, Write};
+pub use transaction::{Decision, Entry, Expect, Item, Key, Transaction, Witness, Write};
 pub use version::{Counts, Lease, PromotionState, Readiness, Rung, Verdict, VerdictOutcome, Version};

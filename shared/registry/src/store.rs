@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::transaction::{Item, Key, Transaction};
+use crate::transaction::{Item, Key, Transaction, Write};
 use crate::{DatasetName, Error, Heartbeat, VersionNumber};
 
 /// What came of a commit whose answer arrived.
@@ -43,6 +43,9 @@ pub trait Store: Send + Sync {
 
     /// Writes a transaction, all or nothing.
     async fn commit(&self, transaction: &Transaction) -> Result<Committed, Error>;
+
+    /// Writes items, all or none, without an audit record of its own.
+    async fn put(&self, writes: &[Write]) -> Result<Committed, Error>;
 
     /// Writes a reader's sign of life over the one before.
     async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), Error>;

@@ -25,6 +25,31 @@ pub enum Item {
     Record(Record),
     /// A reader's sign of life.
     Heartbeat(Heartbeat),
+    /// An item of the feeds' side of the registry.
+    Entry(Entry),
+}
+
+/// An item under [`FEEDS`](Entry::FEEDS) or a partition that begins with [`FEED`](Entry::FEED): how such items
+/// are changed, and by what rules, is the recovery's business.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Where it lies.
+    pub key: Key,
+    /// Grows with every change of the item.
+    pub revision: u64,
+    /// Its other attributes, an object.
+    pub body: serde_json::Value,
+}
+
+impl Entry {
+    /// The partition that lists the feeds.
+    pub const FEEDS: &'static str = "FEEDS";
+    /// How every partition of a feed begins.
+    pub const FEED: &'static str = "FEED#";
+
+    pub(crate) fn owns(partition: &str) -> bool {
+        partition == Self::FEEDS || partition.starts_with(Self::FEED)
+    }
 }
 
 /// The keys of an item.
@@ -106,6 +131,7 @@ impl Item {
             Self::Claim(item) => Key::claim(&item.table, &item.table_id),
             Self::Record(item) => Key::record(&item.dataset, item.id),
             Self::Heartbeat(item) => Key::heartbeat(&item.dataset, &item.reader),
+            Self::Entry(item) => item.key.clone(),
         }
     }
 
@@ -115,6 +141,7 @@ impl Item {
             Self::Dataset(item) => Some(item.revision),
             Self::Version(item) => Some(item.revision),
             Self::Pointer(item) => Some(item.generation),
+            Self::Entry(item) => Some(item.revision),
             _ => None,
         }
     }

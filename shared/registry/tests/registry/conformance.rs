@@ -56,6 +56,7 @@ pub(crate) async fn holds(store: Arc<dyn Store>) {
     what_was_written_is_read_back(&store).await;
     lists_keep_their_order(&*store).await;
     documents_are_kept_by_name(&*store).await;
+    entries_are_put_under_conditions(&*store).await;
 }
 
 async fn commits_are_conditional(store: &dyn Store) {
@@ -150,4 +151,32 @@ async fn documents_are_kept_by_name(store: &dyn Store) {
 #[tokio::test]
 async fn the_store_in_memory_conforms() {
     holds(Arc::new(Memory::default())).await;
+}
+
+fn entry(sk: &str, revision: u64) -> Write {
+    let body = serde_json::json!({
+        "state": "running", "counts": {"pages": 3, "bytes": 18_446_744_073_709_551_615_u64}, "share": 0.25, "cursor": {"after": [7, null, true]},
+    });
+    let key = Key { pk: "FEED#plays#RUN#1".into(), sk: sk.into() };
+    Write { item: Item::Entry(Entry { key, revision, body }), expect: Expect::Absent }
+}
+
+async fn entries_are_put_under_conditions(store: &dyn Store) {
+    let (first, second) = (entry("WINDOW#1", 1), entry("WINDOW#2", 1));
+    let key = first.item.key();
+    assert_eq!(store.put(std::slice::from_ref(&first)).await.unwrap(), Committed::Done);
+    assert_eq!(store.put(std::slice::from_ref(&first)).await.unwrap(), Committed::Conflict);
+    assert_eq!(store.get(&key).await.unwrap().as_ref(), Some(&first.item));
+    assert_eq!(store.put(&[second.clone(), first.clone()]).await.unwrap(), Committed::Conflict);
+    assert_eq!(store.get(&second.item.key()).await.unwrap(), None, "all or none");
+
+    let next = Write { expect: Expect::Revision(1), ..entry("WINDOW#1", 2) };
+    assert_eq!(store.put(&[second.clone(), next.clone()]).await.unwrap(), Committed::Done);
+    assert_eq!(store.put(std::slice::from_ref(&next)).await.unwrap(), Committed::Conflict);
+    assert_eq!(
+        store.put(&[Write { expect: Expect::Anything, ..next.clone() }]).await.unwrap(),
+        Committed::Done
+    );
+    let all = store.list("FEED#plays#RUN#1", "WINDOW#", Order::Rising, None).await.unwrap();
+    assert_eq!(all, [next.item, second.item]);
 }

@@ -38,6 +38,34 @@ impl Memory {
         self.0.lock().unwrap().faults = faults;
     }
 
+    fn write(&self, writes: &[Write], witnesses: &[Witness]) -> Result<Committed, Error> {
+        let mut held = self.0.lock().unwrap();
+        held.commits += 1;
+        let fault = held.faults.pop().unwrap_or(Fault::None);
+        match fault {
+            Fault::LostRequest => return Err(unanswered()),
+            Fault::Conflict => return Ok(Committed::Conflict),
+            Fault::None | Fault::LostAnswer => {}
+        }
+        let at = |key: &Key| held.items.get(&(key.pk.clone(), key.sk.clone()));
+        let expected = writes.iter().all(|write| match (write.expect, at(&write.item.key())) {
+            (Expect::Anything, _) | (Expect::Absent, None) => true,
+            (Expect::Revision(revision), Some(item)) => item.revision() == Some(revision),
+            _ => false,
+        });
+        let witnessed = witnesses.iter().all(|witness| {
+            matches!(at(&witness.key), Some(Item::Version(version)) if version.state == witness.state)
+        });
+        if !expected || !witnessed {
+            return Ok(Committed::Conflict);
+        }
+        for write in writes {
+            let key = write.item.key();
+            held.items.insert((key.pk, key.sk), write.item.clone());
+        }
+        if fault == Fault::LostAnswer { Err(unanswered()) } else { Ok(Committed::Done) }
+    }
+
     pub(crate) fn items(&self) -> Vec<Item> {
         self.0.lock().unwrap().items.values().cloned().collect()
     }
@@ -76,34 +104,14 @@ impl Store for Memory {
         Ok(found)
     }
 
+    async fn put(&self, writes: &[Write]) -> Result<Committed, Error> {
+        self.write(writes, &[])
+    }
+
     async fn commit(&self, transaction: &Transaction) -> Result<Committed, Error> {
-        let mut held = self.0.lock().unwrap();
-        held.commits += 1;
-        let fault = held.faults.pop().unwrap_or(Fault::None);
-        match fault {
-            Fault::LostRequest => return Err(unanswered()),
-            Fault::Conflict => return Ok(Committed::Conflict),
-            Fault::None | Fault::LostAnswer => {}
-        }
         let record = Write { item: Item::Record(transaction.record.clone()), expect: Expect::Absent };
-        let writes: Vec<_> = transaction.writes.iter().chain([&record]).collect();
-        let at = |key: &Key| held.items.get(&(key.pk.clone(), key.sk.clone()));
-        let expected = writes.iter().all(|write| match (write.expect, at(&write.item.key())) {
-            (Expect::Anything, _) | (Expect::Absent, None) => true,
-            (Expect::Revision(revision), Some(item)) => item.revision() == Some(revision),
-            _ => false,
-        });
-        let witnessed = transaction.witnesses.iter().all(|witness| {
-            matches!(at(&witness.key), Some(Item::Version(version)) if version.state == witness.state)
-        });
-        if !expected || !witnessed {
-            return Ok(Committed::Conflict);
-        }
-        for write in writes {
-            let key = write.item.key();
-            held.items.insert((key.pk, key.sk), write.item.clone());
-        }
-        if fault == Fault::LostAnswer { Err(unanswered()) } else { Ok(Committed::Done) }
+        let writes: Vec<_> = transaction.writes.iter().cloned().chain([record]).collect();
+        self.write(&writes, &transaction.witnesses)
     }
 
     async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), Error> {
