@@ -1,0 +1,7 @@
+//! The engine on a ledger in memory, with a source and a sink that fail as told.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+mod runs;
+mod workers;
+mod world;
