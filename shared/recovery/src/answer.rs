@@ -8,7 +8,7 @@ use crate::feed::{Feed, Paginator, Verdict};
 use crate::reason::Failure;
 
 /// An answer of the source.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The status.
     pub status: u16,

@@ -11,6 +11,7 @@ mod ask;
 pub mod budget;
 pub mod feed;
 mod grid;
+pub mod http;
 pub mod ledger;
 mod origin;
 mod page;

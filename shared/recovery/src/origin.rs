@@ -43,6 +43,11 @@ fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
+/// Whether a URL names this machine.
+pub(crate) fn is_local(url: &Url) -> bool {
+    url.host().is_some_and(|host| is_loopback(&host))
+}
+
 /// Why no feed may be reached at an address, whatever name led to it.
 pub(crate) fn forbidden(address: IpAddr) -> Option<&'static str> {
     const METADATA: [u16; 8] = [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254];
