@@ -22,6 +22,7 @@ mod reading;
 mod reason;
 mod request;
 mod scan;
+pub mod sink;
 mod time;
 pub mod worker;
 

@@ -61,6 +61,15 @@ pub struct Delivery {
     pub poison: Vec<(usize, String)>,
 }
 
+impl Delivery {
+    /// Both together.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.injected += other.injected;
+        self.poison.extend(other.poison);
+        self
+    }
+}
+
 /// Why parcels could not be delivered, for now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

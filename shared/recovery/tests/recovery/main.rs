@@ -4,5 +4,6 @@
 
 mod http;
 mod runs;
+mod sinks;
 mod workers;
 mod world;

@@ -1,0 +1,187 @@
+//! Records into an SQS queue, each confirmed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::ProvideErrorMetadata;
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use futures::{StreamExt, TryStreamExt};
+use septet_registry::Entropy;
+
+use super::pack::{attributes, pack};
+use crate::feed::Path;
+use crate::page::hash;
+use crate::port::{DeadLetters, Delivery, Parcel, Sink, Undelivered};
+use crate::scan::{Picker, plain};
+
+/// Calls at a time: with eight milliseconds a call, sixteen come to nine tenths of what the queue takes.
+const IN_FLIGHT: usize = 16;
+/// Times that entries are sent which the queue did not take.
+const TRIES: u32 = 8;
+/// Bytes of a record that is shown in a dead letter.
+const SHOWN: usize = 65_536;
+
+/// An SQS queue.
+#[derive(Debug, Clone)]
+pub struct SqsSink {
+    client: Client,
+    queue_url: String,
+    fifo: Option<Option<Picker>>,
+    slot: usize,
+    entropy: Arc<Entropy>,
+}
+
+impl SqsSink {
+    /// A standard queue.
+    pub fn standard(client: Client, queue_url: impl Into<String>, entropy: Arc<Entropy>) -> Self {
+        Self { client, queue_url: queue_url.into(), fifo: None, slot: 0, entropy }
+    }
+
+    /// A queue that keeps order: records of one group are sent one batch after the other.
+    pub fn fifo(
+        client: Client,
+        queue_url: impl Into<String>,
+        message_group: Option<&Path>,
+        entropy: Arc<Entropy>,
+    ) -> Self {
+        let mut slot = 0;
+        let picker = message_group.map(|path| {
+            let mut picker = Picker::default();
+            slot = picker.add(path);
+            picker
+        });
+        Self { client, queue_url: queue_url.into(), fifo: Some(picker), slot, entropy }
+    }
+
+    fn group(&self, picker: Option<&Picker>, parcel: &Parcel<'_>) -> String {
+        let picked = picker.and_then(|picker| picker.pick(parcel.body.as_bytes()).ok());
+        let value = picked.and_then(|picked| picked.value(Some(self.slot)));
+        let group = value.map_or_else(|| parcel.stamp.feed.clone(), |raw| plain(raw).into_owned());
+        let fits = (1..=128).contains(&group.len()) && group.bytes().all(|b| b.is_ascii_graphic());
+        if fits { group } else { format!("{:032x}", hash(&group)) }
+    }
+
+    fn entry(&self, index: usize, parcel: &Parcel<'_>) -> Result<SendMessageBatchRequestEntry, Undelivered> {
+        let mut entry = SendMessageBatchRequestEntry::builder()
+            .id(index.to_string())
+            .message_body(parcel.body)
+            .set_message_attributes(Some(message_attributes(attributes(parcel))?));
+        if let Some(picker) = &self.fifo {
+            let stamp = parcel.stamp;
+            let once = format!("{}/{}/{}", stamp.run, stamp.generation, parcel.id);
+            entry = entry
+                .message_group_id(self.group(picker.as_ref(), parcel))
+                .message_deduplication_id(format!("{:032x}", hash(&once)));
+        }
+        entry.build().map_err(|error| Undelivered(error.to_string()))
+    }
+
+    /// Sends one batch until every entry of it was taken, or can never be.
+    async fn batch(&self, parcels: &[Parcel<'_>], mut left: Vec<usize>) -> Result<Delivery, Undelivered> {
+        let mut delivery = Delivery::default();
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                let most = Duration::from_millis(50) * 2_u32.pow(attempt);
+                tokio::time::sleep(most / 2 + self.entropy.jitter(most / 2)).await;
+            }
+            let entries: Result<Vec<_>, _> = left
+                .iter()
+                .filter_map(|index| Some((*index, parcels.get(*index)?)))
+                .map(|(index, parcel)| self.entry(index, parcel))
+                .collect();
+            let call = self.client.send_message_batch().queue_url(&self.queue_url);
+            let answer = call.set_entries(Some(entries?)).send().await.map_err(|error| {
+                Undelivered(format!("SendMessageBatch: {}", error.code().unwrap_or("no answer")))
+            })?;
+            delivery.injected += answer.successful.len() as u64;
+            // What the answer does not speak of was not confirmed.
+            let confirmed: Vec<usize> =
+                answer.successful.iter().filter_map(|entry| entry.id.parse().ok()).collect();
+            left.retain(|index| !confirmed.contains(index));
+            for failed in answer.failed.iter().filter(|failed| failed.sender_fault) {
+                let Ok(index) = failed.id.parse::<usize>() else { continue };
+                left.retain(|known| *known != index);
+                let message = failed.message.as_deref().unwrap_or_default();
+                delivery.poison.push((index, format!("{}: {message}", failed.code)));
+            }
+            if left.is_empty() {
+                return Ok(delivery);
+            }
+        }
+        Err(Undelivered(format!("{} messages are not taken after {TRIES} attempts", left.len())))
+    }
+}
+
+fn message_attributes(
+    attributes: Vec<(&'static str, String)>,
+) -> Result<HashMap<String, MessageAttributeValue>, Undelivered> {
+    let mut made = HashMap::with_capacity(attributes.len());
+    for (name, value) in attributes {
+        let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+        made.insert(name.to_owned(), value.map_err(|error| Undelivered(error.to_string()))?);
+    }
+    Ok(made)
+}
+
+#[async_trait]
+impl Sink for SqsSink {
+    async fn send(&self, parcels: &[Parcel<'_>]) -> Result<Delivery, Undelivered> {
+        let group = |parcel: &Parcel<'_>| Some(self.group(self.fifo.as_ref()?.as_ref(), parcel));
+        let (batches, poison) = pack(parcels, group);
+        let in_flight = if self.fifo.is_some() { 1 } else { IN_FLIGHT };
+        let sent = futures::stream::iter(batches.into_iter().map(|batch| self.batch(parcels, batch)));
+        let done =
+            sent.buffer_unordered(in_flight).try_fold(Delivery::default(), async |all, one| Ok(all.and(one)));
+        let mut delivery = done.await?;
+        delivery.poison.extend(poison);
+        Ok(delivery)
+    }
+}
+
+/// A queue of what no sink takes.
+#[derive(Debug, Clone)]
+pub struct SqsDeadLetters {
+    client: Client,
+    queue_url: String,
+}
+
+impl SqsDeadLetters {
+    /// The queue.
+    pub fn new(client: Client, queue_url: impl Into<String>) -> Self {
+        Self { client, queue_url: queue_url.into() }
+    }
+}
+
+#[async_trait]
+impl DeadLetters for SqsDeadLetters {
+    /// Sends an account of the record with as much of it as a message holds: as JSON, which writes every character.
+    async fn bury(&self, parcel: &Parcel<'_>, reason: &str) -> Result<(), Undelivered> {
+        let end = (0..=SHOWN.min(parcel.body.len())).rev().find(|end| parcel.body.is_char_boundary(*end));
+        let record: String = parcel.body[..end.unwrap_or(0)].chars().flat_map(escaped).collect();
+        let letter = serde_json::json!({
+            "reason": reason,
+            "feed": parcel.stamp.feed,
+            "run": parcel.stamp.run,
+            "window": parcel.stamp.window,
+            "generation": parcel.stamp.generation,
+            "record_id": parcel.id.chars().flat_map(escaped).collect::<String>(),
+            "bytes": parcel.body.len(),
+            "record": record,
+        });
+        let call = self.client.send_message().queue_url(&self.queue_url).message_body(letter.to_string());
+        call.send().await.map(drop).map_err(|error| {
+            Undelivered(format!("SendMessage to the dead letters: {}", error.code().unwrap_or("no answer")))
+        })
+    }
+}
+
+/// A character as any queue takes it.
+fn escaped(c: char) -> Vec<char> {
+    match c {
+        '\u{fffe}' | '\u{ffff}' => format!("\\u{:04x}", u32::from(c)).chars().collect(),
+        c => vec![c],
+    }
+}
