@@ -5,13 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use septet_checks::{CheckResult, Checker, Item, Outcome, Profile, Report, Value};
+use septet_checks::{CheckResult, Checker, History, Item, Outcome, Profile, Report, Value};
 use septet_contract::{Contract, KeyAttribute, Number, Severity};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::contract::Linted;
-use crate::app::App;
+use crate::app::{App, now};
 use crate::args::Check;
 use crate::exit;
 use crate::failure::Failure;
@@ -60,7 +60,8 @@ fn check(args: &Check, contract: &Contract, screen: &Screen) -> Result<Answer, F
     let read = files.read(&bar, |item| seen.take(&checker, &item));
     bar.finish_and_clear();
     read?;
-    let results = seen.results().into_iter().chain(checker.evaluate(&seen.profile).results);
+    let results =
+        seen.results().into_iter().chain(checker.evaluate(&seen.profile, &History::alone(now())).results);
     let report = Report::new(results.collect());
     if let Some(file) = &args.junit {
         write_junit(file, &junit::of_report(contract.name(), &report)?)?;
@@ -159,12 +160,12 @@ fn answer(screen: &Screen, contract: &Contract, profile: &Profile, report: &Repo
     let code = match report.outcome {
         Outcome::Passed => exit::DONE,
         Outcome::Failed => exit::NO,
-        Outcome::Errored | Outcome::Skipped => exit::UNKNOWN,
+        Outcome::Errored | Outcome::NoBaseline | Outcome::Skipped => exit::UNKNOWN,
     };
     let word = match report.outcome {
         Outcome::Passed => "would pass",
         Outcome::Failed => "would be rejected",
-        Outcome::Errored | Outcome::Skipped => "could not be judged",
+        Outcome::Errored | Outcome::NoBaseline | Outcome::Skipped => "could not be judged",
     };
     let mut pages = vec![screen.facts(vec![
         ("contract", format!("{} {}", contract.name(), contract.version())),

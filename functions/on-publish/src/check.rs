@@ -10,11 +10,11 @@ use septet_contract::Contract;
 use septet_registry::{Conclusion, Lease, Outcome, Promotion, Refusal, Verdict, VerdictOutcome, Version};
 use septet_tables::{Consistency, Error as TablesError, Segment, TableFacts, Tables};
 use septet_telemetry::Clock;
-use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::error::Error;
+use crate::history;
 use crate::judge::{self, Judged};
 use crate::look::{Sealed, Visit, until};
 use crate::summary::Step;
@@ -34,9 +34,6 @@ const DOCUMENTS_AT_ONCE: usize = 8;
 /// copy. Once no write can come any more the copies are alike as soon as the last one has arrived everywhere:
 /// usually within a second, says AWS, which gives no bound. Until then each page is read strongly.
 const SETTLED: SignedDuration = SignedDuration::from_secs(15);
-
-/// The most bytes of JSON kept as the profile; an item takes 400 KB.
-const LARGEST_PROFILE: usize = 300_000;
 
 /// What came of a check.
 pub(crate) enum Checked {
@@ -117,7 +114,8 @@ impl Visit<'_> {
             Some(now) if now.id == begun.table_id => {}
             _ => return self.gone(&begun).await,
         }
-        let judged = judge::judge(&checker, &profile, facts, &ttl, begun.readiness.as_ref());
+        let history = self.history(&begun, &checker).await?;
+        let judged = judge::judge(&checker, &profile, &history, facts, &ttl, begun.readiness.as_ref());
         self.keep(&begun, profile, &judged).await?;
         self.conclude(&begun, contract, &judged).await
     }
@@ -163,7 +161,7 @@ impl Visit<'_> {
 
     /// Keeps the profile and every answer, for people and for later versions.
     async fn keep(&self, version: &Version, profile: Profile, judged: &Judged) -> Result<(), Error> {
-        let mut documents = vec![("PROFILE".to_owned(), profile_document(profile))];
+        let mut documents = vec![(history::PROFILE.to_owned(), history::document(profile))];
         for (at, result) in judged.results.iter().enumerate() {
             let id: String = result.id.chars().take(200).collect();
             let document = serde_json::to_value(result).map_err(|error| Error::Broken {
@@ -275,25 +273,12 @@ fn stop_at(now: Timestamp, deadline: Timestamp) -> Timestamp {
     deadline.checked_sub(margin).unwrap_or(now)
 }
 
-/// The profile as it is kept; of one that would not fit into an item, what every profile has.
-fn profile_document(profile: Profile) -> Value {
-    let facts = json!({
-        "items": profile.items(), "bytes": profile.bytes(), "digest": profile.digest(),
-    });
-    let whole =
-        serde_json::to_string(&profile.without_values()).ok().filter(|text| text.len() <= LARGEST_PROFILE);
-    match whole.and_then(|text| serde_json::from_str::<Value>(&text).ok()) {
-        Some(whole) => json!({"summary": facts, "profile": whole}),
-        None => json!({"summary": facts, "left_out": "the profile is too large to be kept"}),
-    }
-}
-
 /// The outcome of a report as the registry names it.
 pub(crate) fn outcome(answer: Answer) -> VerdictOutcome {
     match answer {
         Answer::Passed => VerdictOutcome::Passed,
         Answer::Failed => VerdictOutcome::Failed,
-        // A skipped check passed nothing.
-        Answer::Errored | Answer::Skipped => VerdictOutcome::Errored,
+        // What was not checked passed nothing.
+        Answer::Errored | Answer::NoBaseline | Answer::Skipped => VerdictOutcome::Errored,
     }
 }

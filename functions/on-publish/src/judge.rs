@@ -1,6 +1,6 @@
 //! The verdict on a table, purely: from its profile, its facts and what its publisher said.
 
-use septet_checks::{CheckResult, Checker, Outcome, Profile};
+use septet_checks::{CheckResult, Checker, History, Outcome, Profile};
 use septet_contract::Severity;
 use septet_registry::{Counts, Readiness, Rung, VerdictOutcome};
 use septet_tables::{TableFacts, TtlState};
@@ -36,6 +36,7 @@ impl Judged {
 pub(crate) fn judge(
     checker: &Checker,
     profile: &Profile,
+    history: &History,
     facts: &TableFacts,
     ttl: &TtlState,
     readiness: Option<&Readiness>,
@@ -53,7 +54,7 @@ pub(crate) fn judge(
     if let Some(readiness) = readiness {
         results.extend(promised(readiness, profile));
     }
-    let report = checker.evaluate(profile);
+    let report = checker.evaluate(profile, history);
     let mut reasons: Vec<_> =
         results.iter().filter(|it| it.outcome == Outcome::Failed).map(|it| it.message.clone()).collect();
     let of_report = outcome(report.outcome);

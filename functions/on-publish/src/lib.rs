@@ -12,6 +12,7 @@ mod check;
 mod config;
 mod error;
 mod handler;
+mod history;
 mod judge;
 mod look;
 mod message;

@@ -1,15 +1,16 @@
 //! Checks items one by one.
 
-use septet_contract::{Contract, Number, Object, read_iso};
+use septet_contract::{Contract, Number, Object, PhysicalType, read_iso};
 use sha2::{Digest, Sha256};
 
 use crate::constraint::Seen;
 use crate::digest::{Encoder, Sum, leading};
 use crate::distinct::Distinct;
 use crate::flat::Members;
+use crate::golden::Met;
 use crate::json::{self, Malformed, PageEnd};
-use crate::plan::{KeyPart, Plan, ROOT};
-use crate::profile::{Counts, Profile, Sample, Scratch, Tally};
+use crate::plan::{KeyPart, Kind, Plan, ROOT};
+use crate::profile::{Place as Statistics, Profile, Sample, Tally};
 use crate::size;
 use crate::value::Item;
 use crate::view::{View, shortened};
@@ -22,6 +23,8 @@ const LONGEST_NAME: usize = 255;
 pub struct Checker {
     pub(crate) plan: Plan,
     pub(crate) shape: String,
+    /// Whether statistics are kept, or limits are all that is checked.
+    pub(crate) measures: bool,
 }
 
 impl Checker {
@@ -30,9 +33,18 @@ impl Checker {
         Self::of(contract.object())
     }
 
+    /// Compiles what a contract says of single items and their number, at half the cost: the profiles have
+    /// neither digest nor sizes nor statistics, and rules over those are `errored`.
+    pub fn of_limits(contract: &Contract) -> Self {
+        let mut checker = Self::new(contract);
+        checker.measures = false;
+        checker.shape.push_str("-limits");
+        checker
+    }
+
     pub(crate) fn of(object: &Object) -> Self {
         let shape = leading(&Sha256::digest(format!("{object:?}")).into());
-        Self { plan: Plan::new(object), shape: format!("{shape:032x}") }
+        Self { plan: Plan::new(object), shape: format!("{shape:032x}"), measures: true }
     }
 
     /// Says how the key of a table differs from the contract's; empty if it does not.
@@ -55,26 +67,37 @@ impl Checker {
         problems
     }
 
+    /// Whether any rule compares with other versions.
+    pub fn compares(&self) -> bool {
+        self.plan.judgements.iter().any(|judgement| match &judgement.kind {
+            Kind::Drift(drift) => drift.check.against().is_some(),
+            _ => false,
+        })
+    }
+
     /// The profile of no items.
     pub fn profile(&self) -> Profile {
         let most = self.plan.most_distinct();
+        let places = self.plan.nodes.iter().map(|node| Statistics {
+            path: node.path.clone(),
+            values: self.measures.then(Box::default),
+            ..Statistics::default()
+        });
         Profile {
             shape: self.shape.clone(),
-            mixed: false,
-            items: 0,
-            bytes: 0,
-            digest: Sum::default(),
-            nodes: vec![Counts::default(); self.plan.nodes.len()],
+            places: places.collect(),
+            golden: vec![Met::default(); self.plan.golden.len()],
             checks: vec![Tally::default(); self.plan.checks.len()],
             distinct: vec![Distinct::new(most); self.plan.distinct.len()],
-            scratch: Scratch::default(),
+            ..Profile::default()
         }
     }
 
     pub(crate) fn knows(&self, profile: &Profile) -> bool {
         !profile.mixed
             && profile.shape == self.shape
-            && profile.nodes.len() == self.plan.nodes.len()
+            && profile.places.len() == self.plan.nodes.len()
+            && profile.golden.len() == self.plan.golden.len()
             && profile.checks.len() == self.plan.checks.len()
             && profile.distinct.len() == self.plan.distinct.len()
     }
@@ -104,13 +127,27 @@ impl Checker {
     fn take(&self, profile: &mut Profile, item: Members<'_>) {
         let mut encoder = std::mem::take(&mut profile.scratch.encoder);
         let present = std::mem::take(&mut profile.scratch.present);
-        encoder.clear();
-        encoder.item(item);
-        profile.digest.add(Sum::from(encoder.hash()));
         profile.items = profile.items.saturating_add(1);
-        profile.bytes = profile.bytes.saturating_add(size::of_item(item));
+        let mut key = None;
+        if self.measures {
+            encoder.clear();
+            encoder.item(item);
+            profile.digest.add(Sum::from(encoder.hash()));
+            let bytes = size::of_item(item);
+            profile.bytes = profile.bytes.saturating_add(bytes);
+            profile.sizes.insert(bytes as f64);
+            key = self.plan.key_hash(item);
+            if let Some(key) = key {
+                profile.keys.insert(key);
+            }
+        }
         let mut walk = Walk { plan: &self.plan, profile, encoder, present, item, rank: None };
         if self.knows(walk.profile) {
+            for (golden, met) in self.plan.golden.iter().zip(&mut walk.profile.golden) {
+                if Some(golden.hash) == key {
+                    golden.meet(item, met);
+                }
+            }
             walk.members(ROOT, item, &Place::Item);
             walk.combinations();
         } else {
@@ -182,7 +219,7 @@ impl Walk<'_> {
     }
 
     fn absent(&mut self, node: usize, place: &Place<'_>) {
-        let counts = &mut self.profile.nodes[node];
+        let counts = &mut self.profile.places[node];
         counts.absent = counts.absent.saturating_add(1);
         if let Some(required) = self.plan.nodes[node].required {
             self.fail(required, place, None);
@@ -192,7 +229,9 @@ impl Walk<'_> {
     fn value(&mut self, node: usize, view: View<'_>, place: &Place<'_>) {
         let plan = self.plan;
         let compiled = &plan.nodes[node];
-        let count = &mut self.profile.nodes[node].types[view.physical() as usize];
+        let physical = view.physical();
+        let counts = &mut self.profile.places[node];
+        let count = &mut counts.types[physical as usize];
         *count = count.saturating_add(1);
         if matches!(view, View::Null) {
             if let Some(required) = compiled.required {
@@ -200,12 +239,19 @@ impl Walk<'_> {
             }
             return;
         }
+        let number = match view {
+            View::N(text) => Number::parse(text).ok(),
+            _ => None,
+        };
+        let sure =
+            compiled.sure & 1 << physical as u16 != 0 && (number.is_some() || physical != PhysicalType::N);
+        if sure && compiled.is_plain() && counts.values.is_none() {
+            self.below(node, view, place);
+            return;
+        }
         let seen = Seen {
             view,
-            number: match view {
-                View::N(text) => Number::parse(text).ok(),
-                _ => None,
-            },
+            number,
             moment: match (view, &compiled.moment) {
                 (View::S(text), Some(reader)) => match &reader.format {
                     Some(format) => format.read(text),
@@ -214,9 +260,12 @@ impl Walk<'_> {
                 _ => None,
             },
         };
+        if let Some(values) = &mut counts.values {
+            values.insert(&seen, compiled.epoch);
+        }
         // One wrong type is one reason: what it breaks beside that is not counted.
-        let wrong =
-            compiled.types.iter().find(|check| !plan.checks[**check].test.holds(&seen, &mut self.encoder));
+        let mut types = if sure { [].iter() } else { compiled.types.iter() };
+        let wrong = types.find(|check| !plan.checks[**check].test.holds(&seen, &mut self.encoder));
         if let Some(check) = wrong {
             self.fail(*check, place, Some(view));
         }

@@ -1,13 +1,15 @@
 //! From the model of a contract to what is checked.
 
 use septet_contract::{
-    Bound, Format, LogicalType, Metric, MetricRule, Number, Object, Options, Property, Rule, RuleKind,
-    Severity, TextFormat,
+    Bound, Format, LogicalType, Metric, MetricRule, Number, Object, Options, PhysicalType, Property, Rule,
+    RuleKind, SeptetCheck, Severity, TextFormat,
 };
 
 use crate::constraint::{Constraint, Limit, epoch_seconds};
+use crate::golden::Golden;
 use crate::literals::Literals;
 use crate::plan::{Check, Count, Judgement, KeyPart, Kind, Node, Plan, ROOT, Reader};
+use crate::rules::Drift;
 
 /// Zones that are UTC by another name.
 const UTC: [&str; 5] = ["UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z"];
@@ -22,6 +24,7 @@ impl Plan {
             nodes: vec![Node::default()],
             checks: Vec::new(),
             distinct: Vec::new(),
+            golden: Vec::new(),
             judgements: Vec::new(),
             partition: part(&object.key.partition),
             sort: object.key.sort.as_ref().map(part),
@@ -111,6 +114,8 @@ impl Compiler<'_> {
             self.at(node).required = Some(check);
         }
         self.types(node, property);
+        let sure = self.sure_types(node);
+        self.at(node).sure = sure;
         for (rule, expected, test) in limits(&property.options, property) {
             let check = self.check(node, rule, expected, test);
             self.at(node).values.push(check);
@@ -156,10 +161,31 @@ impl Compiler<'_> {
             let test = Constraint::Logical { logical, types: property.physical_types(), formatted };
             let check = self.check(node, "logicalType", logical.as_str(), test);
             self.at(node).types.push(check);
+            self.at(node).epoch = logical == LogicalType::Timestamp;
             if matches!(logical, LogicalType::Date | LogicalType::Time | LogicalType::Timestamp) {
                 self.at(node).moment = Some(Reader { format });
             }
         }
+    }
+
+    /// The types of which nothing but the type decides whether the checks of the type hold.
+    fn sure_types(&self, node: usize) -> u16 {
+        let holds = |physical: PhysicalType, check: &usize| match &self.plan.checks[*check].test {
+            Constraint::Physical(expected) => physical == *expected,
+            Constraint::Logical { logical, types, .. } => {
+                let read = match logical {
+                    LogicalType::Integer | LogicalType::Date | LogicalType::Time => true,
+                    LogicalType::Timestamp => physical != PhysicalType::N,
+                    _ => false,
+                };
+                !read && types.contains(&physical) && logical.may_be(physical)
+            }
+            _ => false,
+        };
+        let types = &self.plan.nodes[node].types;
+        let sure =
+            PhysicalType::ALL.iter().filter(|physical| types.iter().all(|check| holds(**physical, check)));
+        sure.fold(0, |bits, physical| bits | 1 << *physical as u16)
     }
 
     /// What the options say and nothing holds the values to.
@@ -177,10 +203,7 @@ impl Compiler<'_> {
     fn rule(&mut self, node: usize, property: Option<(&Property, bool)>, rule: &Rule) {
         let (name, kind) = match &rule.kind {
             RuleKind::Metric(metric) => (metric.metric.as_str(), self.metric(node, property, metric)),
-            RuleKind::Septet(septet) => {
-                let reason = "checks of engine septet are not enforced by this version of Septet";
-                (septet.as_str(), Kind::Skipped(reason.to_owned()))
-            }
+            RuleKind::Septet(check) => (check.as_str(), self.drift(check)),
             RuleKind::Lambda(_) => {
                 let reason = "functions of engine lambda are not called by this version of Septet";
                 ("lambda", Kind::Skipped(reason.to_owned()))
@@ -195,6 +218,29 @@ impl Compiler<'_> {
             id = format!("{id} ({})", rule.path);
         }
         self.push(id, name, node, rule.severity, kind);
+    }
+
+    fn drift(&mut self, check: &SeptetCheck) -> Kind {
+        let node = match check.of() {
+            None => Some(ROOT),
+            // Nodes are added in the order of the properties, after the item itself.
+            Some(of) => self.object.all_properties().iter().position(|(path, _)| path == of).map(|at| at + 1),
+        };
+        let first = self.plan.golden.len();
+        if let SeptetCheck::GoldenKeys(keys) = check {
+            for key in keys {
+                let parts = [Some(&self.plan.partition), self.plan.sort.as_ref()];
+                self.plan.golden.extend(Golden::new(self.object, parts, key));
+            }
+            if self.plan.golden.len() - first < keys.len() {
+                return Kind::Broken("it names what the table does not have".to_owned());
+            }
+        }
+        let golden = first..self.plan.golden.len();
+        match node {
+            Some(node) => Kind::Drift(Drift { check: check.clone(), node, golden }),
+            None => Kind::Broken("there is no such property".to_owned()),
+        }
     }
 
     fn metric(&mut self, node: usize, property: Option<(&Property, bool)>, rule: &MetricRule) -> Kind {

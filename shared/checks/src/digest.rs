@@ -1,5 +1,6 @@
 //! Encodes values and sums up their hashes; the documentation of the crate has the format.
 
+use septet_contract::Number;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
@@ -132,6 +133,20 @@ impl Encoder {
     fn number(&mut self, text: &str) {
         let start = self.out.len();
         self.count(0);
+        if let Ok(number) = Number::parse(text) {
+            let (negative, digits, power) = number.parts();
+            write_integer(&mut self.out, negative, digits);
+            self.out.push(b'e');
+            write_integer(&mut self.out, power < 0, power.unsigned_abs().into());
+        } else {
+            self.odd_number(text);
+        }
+        let length = u32::try_from(self.out.len() - start - LENGTH).unwrap_or(u32::MAX);
+        self.out[start..start + LENGTH].copy_from_slice(&length.to_be_bytes());
+    }
+
+    /// One that DynamoDB would not take.
+    fn odd_number(&mut self, text: &str) {
         match Decimal::parse(text) {
             Some(number) if number.count == 0 => self.out.extend_from_slice(b"0e0"),
             Some(number) => {
@@ -140,22 +155,27 @@ impl Encoder {
                 }
                 self.out.extend(number.digits());
                 self.out.push(b'e');
-                write_integer(&mut self.out, number.exponent);
+                write_integer(&mut self.out, number.exponent < 0, number.exponent.unsigned_abs().into());
             }
             None => self.out.extend_from_slice(text.as_bytes()),
         }
-        let length = u32::try_from(self.out.len() - start - LENGTH).unwrap_or(u32::MAX);
-        self.out[start..start + LENGTH].copy_from_slice(&length.to_be_bytes());
     }
 }
 
-fn write_integer(out: &mut Vec<u8>, value: i64) {
-    if value < 0 {
+fn write_integer(out: &mut Vec<u8>, negative: bool, size: u128) {
+    if negative {
         out.push(b'-');
     }
-    let mut digits = [0; 20];
+    let mut digits = [0; 39];
     let mut at = digits.len();
-    let mut rest = value.unsigned_abs();
+    let mut rest = size;
+    while u64::try_from(rest).is_err() {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    // 128 bits divide slowly, and most numbers do not have them.
+    let mut rest = rest as u64;
     loop {
         at -= 1;
         digits[at] = b'0' + (rest % 10) as u8;
@@ -216,7 +236,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
-    use septet_contract::Number;
 
     use super::*;
     use crate::flat::Flat;

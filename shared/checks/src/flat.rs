@@ -30,13 +30,30 @@ struct Node {
     after: u32,
 }
 
-/// Where a text lies.
+/// Where a text lies: from where to where, and whether in the buffer beside the nodes.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Span {
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-    /// In the buffer beside the nodes, not in the body.
-    pub(crate) apart: bool,
+    start: u32,
+    /// Its highest bit says that it is apart from the body.
+    end: u32,
+}
+
+const APART: u32 = 1 << 31;
+
+impl Span {
+    #[inline]
+    pub(crate) fn of_body(start: usize, end: usize) -> Self {
+        Self { start: index(start), end: index(end) }
+    }
+
+    fn apart(start: usize, end: usize) -> Self {
+        Self { start: index(start), end: index(end) | APART }
+    }
+
+    #[inline]
+    fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..(self.end & !APART) as usize
+    }
 }
 
 impl Flat {
@@ -47,10 +64,15 @@ impl Flat {
     }
 
     /// Adds a value without content, or one whose content is to follow.
+    #[inline]
     pub(crate) fn open(&mut self, physical: PhysicalType, name: Span) -> usize {
+        self.push(physical, name, Span::default(), false)
+    }
+
+    #[inline]
+    fn push(&mut self, physical: PhysicalType, name: Span, content: Span, truth: bool) -> usize {
         let at = self.nodes.len();
-        let content = Span::default();
-        self.nodes.push(Node { physical, truth: false, name, content, count: 0, after: index(at + 1) });
+        self.nodes.push(Node { physical, truth, name, content, count: 0, after: index(at + 1) });
         at
     }
 
@@ -61,34 +83,34 @@ impl Flat {
         (node.count, node.after) = (count, after);
     }
 
+    #[inline]
     pub(crate) fn text(&mut self, physical: PhysicalType, name: Span, content: Span) {
-        let at = self.open(physical, name);
-        self.nodes[at].content = content;
+        self.push(physical, name, content, false);
     }
 
     pub(crate) fn truth(&mut self, name: Span, truth: bool) {
-        let at = self.open(PhysicalType::Bool, name);
-        self.nodes[at].truth = truth;
+        self.push(PhysicalType::Bool, name, Span::default(), truth);
     }
 
     /// Writes a text apart from the body.
     pub(crate) fn apart<E>(&mut self, write: impl FnOnce(&mut String) -> Result<(), E>) -> Result<Span, E> {
         let start = self.texts.len();
         write(&mut self.texts)?;
-        Ok(Span { start: index(start), end: index(self.texts.len()), apart: true })
+        Ok(Span::apart(start, self.texts.len()))
     }
 
     /// Writes bytes apart from the body.
     pub(crate) fn bytes<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Span, E> {
         let start = self.bytes.len();
         write(&mut self.bytes)?;
-        Ok(Span { start: index(start), end: index(self.bytes.len()), apart: true })
+        Ok(Span::apart(start, self.bytes.len()))
     }
 
     /// Looks at the text of a span before the item is whole.
+    #[inline(always)]
     pub(crate) fn peek<'a>(&'a self, body: &'a str, span: Span) -> &'a str {
-        let text = if span.apart { &self.texts } else { body };
-        &text[span.start as usize..span.end as usize]
+        let text = if span.end & APART == 0 { body } else { &self.texts };
+        &text[span.range()]
     }
 
     /// The names of the members of the map at `at`, which is not closed yet.
@@ -167,23 +189,24 @@ impl Flat {
     fn take_text(&mut self, text: &str) -> Span {
         let start = self.texts.len();
         self.texts.push_str(text);
-        Span { start: index(start), end: index(self.texts.len()), apart: true }
+        Span::apart(start, self.texts.len())
     }
 
     fn take_bytes(&mut self, bytes: &[u8]) -> Span {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        Span { start: index(start), end: index(self.bytes.len()), apart: true }
+        Span::apart(start, self.bytes.len())
     }
 }
 
-/// What is beyond four thousand million is beyond all bodies that are taken, see [`LARGEST_BODY`].
+/// What is beyond is beyond all bodies that are taken, see [`LARGEST_BODY`].
+#[inline]
 pub(crate) fn index(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// Most bytes of a body. Its nodes are fewer than its bytes.
-pub(crate) const LARGEST_BODY: usize = u32::MAX as usize / 2;
+pub(crate) const LARGEST_BODY: usize = (APART - 1) as usize;
 
 /// The values in a node.
 #[derive(Debug, Clone, Copy)]
@@ -198,25 +221,27 @@ impl<'a> Inside<'a> {
         self.flat.nodes[self.at].count as usize
     }
 
+    #[inline(always)]
     fn each<T: 'a>(self, view: impl Fn(&'a Node, View<'a>) -> T + 'a) -> impl Iterator<Item = T> + 'a {
         let mut next = self.at + 1;
-        (0..self.len()).map(move |_| {
-            let at = next;
-            let node = &self.flat.nodes[at];
-            next = node.after as usize;
-            view(node, Self { at, ..self }.view())
-        })
+        (0..self.len()).map(
+            #[inline(always)]
+            move |_| {
+                let at = next;
+                let node = &self.flat.nodes[at];
+                next = node.after as usize;
+                view(node, Self { at, ..self }.view())
+            },
+        )
     }
 
-    #[inline]
+    #[inline(always)]
     fn view(self) -> View<'a> {
         let node = &self.flat.nodes[self.at];
         match node.physical {
             PhysicalType::S => View::S(self.flat.peek(self.body, node.content)),
             PhysicalType::N => View::N(self.flat.peek(self.body, node.content)),
-            PhysicalType::B => {
-                View::B(&self.flat.bytes[node.content.start as usize..node.content.end as usize])
-            }
+            PhysicalType::B => View::B(&self.flat.bytes[node.content.range()]),
             PhysicalType::Bool => View::Bool(node.truth),
             PhysicalType::Null => View::Null,
             PhysicalType::M => View::M(Members(self)),
@@ -237,7 +262,7 @@ impl<'a> Members<'a> {
         self.0.len()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn iter(self) -> impl Iterator<Item = (&'a str, View<'a>)> {
         self.0.each(move |node, view| (self.0.flat.peek(self.0.body, node.name), view))
     }
@@ -261,7 +286,7 @@ impl<'a> Elements<'a> {
         self.0.len()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn iter(self) -> impl Iterator<Item = View<'a>> {
         self.0.each(|_, view| view)
     }

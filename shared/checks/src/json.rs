@@ -9,11 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use septet_contract::PhysicalType;
 
-use crate::flat::{Flat, LARGEST_BODY, Members, Span, index};
+use crate::flat::{Flat, LARGEST_BODY, Members, Span};
 use crate::value::Item;
 
 /// Deepest nesting of lists and maps: twice what DynamoDB stores.
-pub const DEEPEST: usize = 64;
+const DEEPEST: usize = 64;
 
 /// Why a body is no page of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,9 +233,7 @@ impl<'a> Reader<'a> {
 
     /// Reads `{"S":"…"}` and the like.
     fn value(&mut self, flat: &mut Flat, name: Span, deep: usize) -> Result<(), Malformed> {
-        self.token(b'{', "a value with its type expected")?;
         let physical = self.physical(flat)?;
-        self.token(b':', "`:` expected")?;
         match physical {
             PhysicalType::S | PhysicalType::N => {
                 let text = self.string(flat)?;
@@ -290,27 +288,31 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Reads the name of a type.
+    /// Reads the beginning of a value: `{"S":`.
     #[inline]
     fn physical(&mut self, flat: &mut Flat) -> Result<PhysicalType, Malformed> {
-        self.space();
-        let short = match self.bytes.get(self.at..self.at + 3) {
-            Some(b"\"S\"") => Some(PhysicalType::S),
-            Some(b"\"N\"") => Some(PhysicalType::N),
-            Some(b"\"M\"") => Some(PhysicalType::M),
-            Some(b"\"L\"") => Some(PhysicalType::L),
-            Some(b"\"B\"") => Some(PhysicalType::B),
-            _ => None,
-        };
-        if let Some(physical) = short {
-            self.at += 3;
-            return Ok(physical);
+        // As DynamoDB writes it, without spaces.
+        if let Some([b'{', b'"', letter, b'"', b':']) = self.bytes.get(self.at..self.at + 5) {
+            let physical = match letter {
+                b'S' => Some(PhysicalType::S),
+                b'N' => Some(PhysicalType::N),
+                b'M' => Some(PhysicalType::M),
+                b'L' => Some(PhysicalType::L),
+                b'B' => Some(PhysicalType::B),
+                _ => None,
+            };
+            if let Some(physical) = physical {
+                self.at += 5;
+                return Ok(physical);
+            }
         }
+        self.token(b'{', "a value with its type expected")?;
         let name = self.string(flat)?;
-        match PhysicalType::parse(flat.peek(self.body, name)) {
-            Some(physical) => Ok(physical),
-            None => self.fails("a type that DynamoDB does not have"),
-        }
+        let Some(physical) = PhysicalType::parse(flat.peek(self.body, name)) else {
+            return self.fails("a type that DynamoDB does not have");
+        };
+        self.token(b':', "`:` expected")?;
+        Ok(physical)
     }
 
     fn truth(&mut self) -> Result<bool, Malformed> {
@@ -341,7 +343,7 @@ impl<'a> Reader<'a> {
         if self.peek() == b'"' {
             let end = self.at;
             self.at += 1;
-            return Ok(Span { start: index(start), end: index(end), apart: false });
+            return Ok(Span::of_body(start, end));
         }
         flat.apart(|out| self.unescape(start, out))
     }

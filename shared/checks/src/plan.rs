@@ -2,10 +2,15 @@
 
 use std::collections::HashMap;
 
-use septet_contract::{Condition, MomentFormat, PhysicalType, Severity, Unit};
+use septet_contract::{Condition, MomentFormat, Number, PhysicalType, Severity, Unit};
 
 use crate::constraint::Constraint;
 use crate::distinct::MOST_DISTINCT;
+use crate::flat::Members;
+use crate::golden::Golden;
+use crate::rules::Drift;
+use crate::sketch;
+use crate::view::View;
 
 /// Everything that a table is checked for.
 #[derive(Debug)]
@@ -16,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) checks: Vec<Check>,
     /// Of what distinct values are counted: the attributes taken together, none for those of one place.
     pub(crate) distinct: Vec<Vec<String>>,
+    /// Items that must be there.
+    pub(crate) golden: Vec<Golden>,
     /// What the report answers, in its order.
     pub(crate) judgements: Vec<Judgement>,
     pub(crate) partition: KeyPart,
@@ -42,6 +49,8 @@ pub(crate) struct Node {
     pub(crate) required: Option<usize>,
     /// Checks of the type; the others are made only if these hold.
     pub(crate) types: Vec<usize>,
+    /// The physical types, as bits, of which all checks of the type surely hold; of N if it is a number at all.
+    pub(crate) sure: u16,
     /// Checks of the value, in the order of the contract.
     pub(crate) values: Vec<usize>,
     /// Counts of metrics, which are no failures by themselves.
@@ -52,6 +61,8 @@ pub(crate) struct Node {
     pub(crate) distinct: Vec<usize>,
     /// How to read the moment that a string holds.
     pub(crate) moment: Option<Reader>,
+    /// Whether numbers are seconds since 1970.
+    pub(crate) epoch: bool,
     /// Members of a map by their names.
     pub(crate) members: Names,
     /// Check that fails for members without a name here.
@@ -60,6 +71,17 @@ pub(crate) struct Node {
     pub(crate) items: Option<usize>,
     /// Keys and values of a map whose keys are data.
     pub(crate) map: Option<(usize, usize)>,
+}
+
+impl Node {
+    /// Whether nothing but the type is looked at.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.values.is_empty()
+            && self.metrics.is_empty()
+            && self.distinct.is_empty()
+            && self.invalid.is_none()
+            && self.moment.is_none()
+    }
 }
 
 /// Names of members, each with its place, found by the bytes of the name.
@@ -144,6 +166,8 @@ pub(crate) enum Kind {
     Unique(Count),
     /// A count keeps a condition.
     Metric { count: Count, node: usize, condition: Condition, unit: Unit },
+    /// A rule of engine septet holds.
+    Drift(Drift),
     /// Nothing checks it.
     Skipped(String),
     /// It cannot be checked.
@@ -164,6 +188,23 @@ pub(crate) enum Count {
 }
 
 impl Plan {
+    /// A hash of an item's key, the same in every version; none of an item that has no such key.
+    pub(crate) fn key_hash(&self, item: Members<'_>) -> Option<u64> {
+        let of = |part: &KeyPart| {
+            let view = item.get(&part.attribute)?;
+            let number = match view {
+                View::N(text) => Number::parse(text).ok(),
+                _ => None,
+            };
+            sketch::hash_value(view, number.as_ref())
+        };
+        let partition = of(&self.partition)?;
+        match &self.sort {
+            None => Some(partition),
+            Some(sort) => Some(sketch::hash(partition, &of(sort)?.to_le_bytes())),
+        }
+    }
+
     /// How many values each list of distinct ones may hold.
     pub(crate) fn most_distinct(&self) -> usize {
         MOST_DISTINCT / self.distinct.len().max(1)

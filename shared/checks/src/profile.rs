@@ -1,11 +1,14 @@
 //! What is known of a table after its items were seen once.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::{Encoder, Sum};
 use crate::distinct::Distinct;
 use crate::flat::Flat;
+use crate::golden::Met;
 use crate::report::Example;
+use crate::sketch::{Keys, Spread};
+use crate::values::{Room, Values};
 
 /// Most examples that a check keeps.
 pub(crate) const MOST_EXAMPLES: usize = 3;
@@ -13,14 +16,27 @@ pub(crate) const MOST_EXAMPLES: usize = 3;
 /// Most names of attributes without a contract that each place keeps.
 pub(crate) const MOST_NAMES: usize = 16;
 
+/// How small profiles are made, step by step: registers, as a power of two, buckets and frequent values of each
+/// place, keys, as a power of two, examples of each check.
+const ROOMS: [(u8, usize, usize, u8, usize); 7] = [
+    (12, 1024, 96, 12, 3),
+    (12, 512, 48, 12, 3),
+    (11, 256, 32, 12, 1),
+    (10, 128, 16, 12, 0),
+    (8, 64, 8, 11, 0),
+    (6, 32, 2, 10, 0),
+    (4, 16, 1, 8, 0),
+];
+
 /// Counts over the items of a table, or of any part of it.
 ///
 /// Made by [`Checker::profile`](crate::Checker::profile) and filled by
 /// [`Checker::observe`](crate::Checker::observe). Merging is commutative and associative, and an empty profile
 /// changes nothing: whatever the order of the items and however they are split, the merged profile is the same
 /// to the byte when serialised.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
+    pub(crate) format: Format,
     /// Tells profiles of other contracts apart.
     pub(crate) shape: String,
     /// Whether profiles of different contracts were merged; such a profile is never judged.
@@ -28,7 +44,12 @@ pub struct Profile {
     pub(crate) items: u64,
     pub(crate) bytes: u64,
     pub(crate) digest: Sum,
-    pub(crate) nodes: Vec<Counts>,
+    /// Bytes of each item.
+    pub(crate) sizes: Spread,
+    pub(crate) keys: Keys,
+    pub(crate) places: Vec<Place>,
+    /// Of each golden key of the contract.
+    pub(crate) golden: Vec<Met>,
     pub(crate) checks: Vec<Tally>,
     pub(crate) distinct: Vec<Distinct>,
     #[serde(skip)]
@@ -36,12 +57,38 @@ pub struct Profile {
 }
 
 /// Values seen at one place of the contract.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Counts {
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    /// As `recs[].score`, by which other contracts know it; empty for the item.
+    pub(crate) path: String,
     /// Times that there was no value.
     pub(crate) absent: u64,
     /// Values by type, in the order of [`PhysicalType::ALL`](septet_contract::PhysicalType::ALL).
     pub(crate) types: [u64; 10],
+    /// None in a profile of limits alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) values: Option<Box<Values>>,
+}
+
+/// The layout that profiles are stored in.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub(crate) struct Format;
+
+const FORMAT: u32 = 1;
+
+impl Serialize for Format {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(FORMAT)
+    }
+}
+
+impl<'de> Deserialize<'de> for Format {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u32::deserialize(deserializer)? {
+            FORMAT => Ok(Self),
+            other => Err(serde::de::Error::custom(format!("format {other} is not known to this Septet"))),
+        }
+    }
 }
 
 /// Values that fail one check.
@@ -123,12 +170,36 @@ impl Profile {
         self.digest.hex()
     }
 
-    /// The profile without the values it remembers to count distinct ones: small enough to be kept.
+    /// The profile in at most so many bytes of JSON, to be kept for the versions to come.
     ///
-    /// Its size no longer grows with the table. Checks of distinct values answer `errored` on it.
-    pub fn without_values(mut self) -> Self {
+    /// The values that it remembers to count distinct ones go first: checks of those answer `errored` on it. Then
+    /// the statistics of each place are made coarser, and the examples fewer, only as far as it takes. Of a
+    /// contract with so many attributes that nothing helps, what concerns the table as a whole is left.
+    pub fn within(mut self, most: usize) -> Self {
         self.distinct.iter_mut().for_each(Distinct::forget);
+        let fits = |profile: &Self| serde_json::to_string(profile).is_ok_and(|text| text.len() <= most);
+        for (different, buckets, frequent, keys, examples) in ROOMS {
+            for values in self.places.iter_mut().filter_map(|place| place.values.as_mut()) {
+                values.shrink(Room { different, buckets, frequent });
+            }
+            self.sizes.buckets.shrink(buckets);
+            self.keys.shrink(keys);
+            self.checks.iter_mut().for_each(|tally| tally.shrink(examples));
+            if fits(&self) {
+                return self;
+            }
+        }
+        self.places.iter_mut().for_each(|place| place.values = None);
+        if !fits(&self) {
+            self.shape.clear();
+            (self.places, self.golden) = (Vec::new(), Vec::new());
+            (self.checks, self.distinct) = (Vec::new(), Vec::new());
+        }
         self
+    }
+
+    pub(crate) fn place(&self, path: &str) -> Option<&Place> {
+        self.places.iter().find(|place| place.path == path)
     }
 
     /// Takes in what another profile saw.
@@ -142,8 +213,13 @@ impl Profile {
             self.mix();
             return;
         }
-        for (counts, more) in self.nodes.iter_mut().zip(other.nodes) {
-            counts.merge(&more);
+        self.sizes.merge(other.sizes);
+        self.keys.merge(&other.keys);
+        for (place, more) in self.places.iter_mut().zip(other.places) {
+            place.merge(more);
+        }
+        for (met, more) in self.golden.iter_mut().zip(other.golden) {
+            met.merge(more);
         }
         for (tally, more) in self.checks.iter_mut().zip(other.checks) {
             tally.merge(more);
@@ -157,29 +233,37 @@ impl Profile {
     pub(crate) fn mix(&mut self) {
         self.mixed = true;
         self.shape.clear();
-        self.nodes.clear();
+        self.places.clear();
+        self.golden.clear();
+        (self.sizes, self.keys) = (Spread::default(), Keys::default());
         self.checks.clear();
         self.distinct.clear();
     }
 
     fn is_like(&self, other: &Self) -> bool {
         self.shape == other.shape
-            && self.nodes.len() == other.nodes.len()
+            && self.places.len() == other.places.len()
+            && self.golden.len() == other.golden.len()
             && self.checks.len() == other.checks.len()
             && self.distinct.len() == other.distinct.len()
     }
 }
 
-impl Counts {
+impl Place {
     /// Values, nulls included, and absences.
-    pub(crate) fn places(&self) -> u64 {
+    pub(crate) fn times(&self) -> u64 {
         self.types.iter().fold(self.absent, |sum, count| sum.saturating_add(*count))
     }
 
-    fn merge(&mut self, other: &Self) {
+    fn merge(&mut self, other: Self) {
         self.absent = self.absent.saturating_add(other.absent);
         for (count, more) in self.types.iter_mut().zip(other.types) {
             *count = count.saturating_add(more);
+        }
+        match (&mut self.values, other.values) {
+            (Some(values), Some(more)) => values.merge(*more),
+            // A part of the values would pass for all of them.
+            (values, _) => *values = None,
         }
     }
 }
@@ -226,6 +310,13 @@ impl Tally {
         self.names.insert(at, Named { rank, name: name.to_owned(), tally: Self::default() });
         self.names.truncate(MOST_NAMES);
         Some(&mut self.names[at].tally)
+    }
+
+    /// Keeps at most so many examples, and so many times as many names.
+    fn shrink(&mut self, examples: usize) {
+        self.examples.truncate(examples);
+        self.names.truncate(examples * MOST_NAMES / MOST_EXAMPLES);
+        self.names.iter_mut().for_each(|named| named.tally.shrink(examples));
     }
 
     fn merge(&mut self, other: Self) {

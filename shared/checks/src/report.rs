@@ -16,6 +16,9 @@ pub enum Outcome {
     Failed,
     /// The check itself could not be made; it may be run again, and it never passes.
     Errored,
+    /// It compares with other versions, and there is none. Only a single result has it; it rejects nothing, and
+    /// [`Report::warnings`] lists it.
+    NoBaseline,
     /// Nothing checks it in this version of Septet, or it is written for people. Only a single result has it.
     Skipped,
 }
@@ -104,13 +107,14 @@ impl Report {
     }
 
     /// What people should see although it does not reject the table: rules of lesser severity that do not hold,
-    /// and rules that nothing enforces yet. Rules in words are not among them.
+    /// rules without a baseline, and rules that nothing enforces yet. Rules in words are not among them.
     pub fn warnings(&self) -> Vec<String> {
         self.results
             .iter()
             .filter(|result| match result.outcome {
                 Outcome::Passed => false,
                 Outcome::Failed | Outcome::Errored => result.severity != Severity::Error,
+                Outcome::NoBaseline => true,
                 Outcome::Skipped => result.rule != "text",
             })
             .map(|result| result.message.clone())

@@ -1,5 +1,7 @@
 //! Sizes of items by DynamoDB's rule.
 
+use septet_contract::Number;
+
 use crate::decimal::Decimal;
 use crate::flat::Members;
 use crate::view::View;
@@ -31,6 +33,13 @@ fn of_value(value: View<'_>) -> u64 {
 /// sign. The documentation says "approximately"; the sides and the sign are how emulators that were held against
 /// DynamoDB have it.
 fn of_number(text: &str) -> u64 {
+    if let Ok(number) = Number::parse(text) {
+        let (negative, digits, power) = number.parts();
+        let count = digits.checked_ilog10().map_or(0, |log| log + 1);
+        let before = count.saturating_add_signed(power).min(count);
+        return u64::from(before.div_ceil(2) + (count - before).div_ceil(2)) + 1 + u64::from(negative);
+    }
+    // A number of a file that DynamoDB would not take.
     let Some(number) = Decimal::parse(text) else { return length(text.len()) };
     let (before, after) = number.around_point();
     length(before.div_ceil(2) + after.div_ceil(2)) + 1 + u64::from(number.negative)

@@ -3,7 +3,7 @@
 use super::naive::rich;
 use super::{contract, failing, items, report, result};
 use crate::samples::{item, number, text};
-use crate::{Checker, Item, Outcome, Value};
+use crate::{Checker, History, Item, Outcome, Value};
 
 #[test]
 fn the_deepest_items_of_dynamodb_are_taken() {
@@ -29,7 +29,7 @@ fn large_items_are_taken_and_examples_of_them_stay_small() {
     let mut profile = checker.profile();
     checker.observe(&mut profile, &item);
     assert_eq!(profile.bytes(), 2 + 2000 + 1 + 360_000);
-    let report = checker.evaluate(&profile);
+    let report = checker.evaluate(&profile, &History::default());
     let found = result(&report, "a:maxLength");
     assert!(found.message.chars().count() < 250, "{}", found.message);
     assert!(serde_json::to_string(&profile).unwrap().len() < 2000);
@@ -44,7 +44,7 @@ fn names_that_begin_alike_beyond_all_sense_are_taken_together() {
     }
     let mut profile = checker.profile();
     checker.observe(&mut profile, &long);
-    let report = checker.evaluate(&profile);
+    let report = checker.evaluate(&profile, &History::default());
     assert_eq!(failing(&report).len(), 1);
     assert!(serde_json::to_string(&profile).unwrap().len() < 2500);
 }

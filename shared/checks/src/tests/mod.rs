@@ -1,16 +1,20 @@
 //! Tests of the whole: contracts as documents, items, reports.
 
+mod distances;
+mod drift;
 mod hostile;
 mod limits;
 mod merging;
 mod naive;
 mod numbers;
+mod pages;
 mod rules;
+mod storing;
 
 use septet_contract::Contract;
 
 use crate::samples::item;
-use crate::{CheckResult, Checker, Item, Outcome, Report, Value};
+use crate::{CheckResult, Checker, History, Item, Outcome, Report, Value};
 
 /// A contract of a table with the key `id` (S); the properties in YAML without indentation, each beginning with
 /// `- name:`.
@@ -46,7 +50,7 @@ fn report(checker: &Checker, items: &[Item]) -> Report {
     for item in items {
         checker.observe(&mut profile, item);
     }
-    checker.evaluate(&profile)
+    checker.evaluate(&profile, &History::default())
 }
 
 /// Items with the keys `k0`, `k1`, … and each of the values as the attribute `a`; none leaves it out.

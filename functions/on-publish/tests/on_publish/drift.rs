@@ -1,0 +1,101 @@
+//! Versions compared with those before them, and how tables are read.
+
+use std::time::Duration;
+
+use septet_emulator::Fault;
+use septet_registry::{State, VerdictOutcome};
+use serde_json::Value;
+
+use crate::support::{CONTRACT, World, record, recs, signal};
+
+/// The contract with a rule beside its own.
+async fn world(implementation: &str) -> World {
+    let world = World::empty().await;
+    let rule = format!(
+        "      - {{id: drift, type: custom, engine: septet, implementation: {{{implementation}}}}}\n"
+    );
+    world.put_contract(&CONTRACT.replace("customProperties:", &format!("{rule}customProperties:"))).await;
+    world
+}
+
+async fn night(world: &World, table: &str, users: usize) -> (State, Vec<String>, Vec<String>) {
+    world.clock.on(Duration::from_secs(24 * 3600));
+    world.table(table, users).await;
+    world.say(&record("CreateTable", table)).await.unwrap();
+    world.say(&signal(table)).await.unwrap();
+    let version = world.versions().await.pop().unwrap();
+    let verdict = version.verdict.unwrap();
+    (version.state, verdict.reasons, verdict.warnings)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_compared_with_the_live_one_by_its_kept_profile() {
+    let world = world("check: rowCountChange, against: live, mustBeLessOrEqualTo: 20").await;
+    let first = night(&world, "recs-1", 20).await;
+    assert_eq!(
+        (first.0, first.2.as_slice()),
+        (State::Valid, &["rowCountChange: no baseline: no version is live".to_owned()][..])
+    );
+    let second = night(&world, "recs-2", 12).await;
+    let reason = "rowCountChange: 12 items, in version 1 20: 40 % fewer, at most 20 % expected";
+    assert_eq!((second.0, second.1.as_slice()), (State::Rejected, &[reason.to_owned()][..]));
+    let third = night(&world, "recs-3", 18).await;
+    assert_eq!((third.0, third.2.len()), (State::Valid, 0));
+    world.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenth_less_each_night_is_found_by_the_median_of_the_nights() {
+    let world = world("check: rowCountChange, against: 'median:7', mustBeLessOrEqualTo: 25").await;
+    let mut states = Vec::new();
+    for (night_of, users) in [100, 100, 100, 90, 81, 73, 66].into_iter().enumerate() {
+        states.push(night(&world, &format!("recs-{night_of}"), users).await.0);
+    }
+    let valid = State::Valid;
+    assert_eq!(states, [valid, valid, valid, valid, valid, State::Rejected, State::Rejected]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_cannot_be_read_is_no_baseline() {
+    let world = world("check: keyChurn, change: removed, against: previous, mustBe: 0").await;
+    night(&world, "recs-1", 8).await;
+    let first = world.version().await.version;
+    world
+        .registry
+        .put_document(&recs(), first, "PROFILE", &serde_json::json!({"profile": "{\"format\":2}"}))
+        .await
+        .unwrap();
+    let second = night(&world, "recs-2", 8).await;
+    assert_eq!(
+        (second.0, second.2.as_slice()),
+        (State::Valid, &["keyChurn: no baseline: no profile is kept of version 1".to_owned()][..])
+    );
+    let third = night(&world, "recs-3", 7).await;
+    assert_eq!(third.1, ["keyChurn: 12.5 % of the keys of version 2 are gone, none expected"]);
+    let documents =
+        world.registry.documents(&recs(), world.versions().await[1].version, "PROFILE").await.unwrap();
+    let summary: &Value = &documents[0].1["summary"];
+    assert_eq!((&summary["items"], &summary["attributes"][0]["attribute"]), (&8.into(), &"user_id".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_read_strongly_until_its_seal_is_some_seconds_old() {
+    let world = World::with_table().await;
+    let scans = |strong: bool| {
+        let text = format!("\"ConsistentRead\":{strong}");
+        world.emulator.inject(Fault::delay("Scan", Duration::ZERO).containing(&text).always())
+    };
+    let broken = world
+        .emulator
+        .inject(Fault::internal_server_error("Scan").containing("\"ConsistentRead\":true").always());
+    let signal = signal(crate::support::TABLE);
+    world.say(&signal).await.unwrap_err();
+    assert!(world.emulator.fired_by(broken) > 0);
+    world.emulator.clear_faults();
+    let (strong, eventual) = (scans(true), scans(false));
+    // Beyond the lease of the one that failed.
+    world.clock.on(Duration::from_secs(3600));
+    world.say(&signal).await.unwrap();
+    assert_eq!(world.version().await.verdict.unwrap().outcome, VerdictOutcome::Passed);
+    assert_eq!((world.emulator.fired_by(strong), world.emulator.fired_by(eventual)), (0, 4));
+}

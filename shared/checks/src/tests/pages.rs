@@ -1,0 +1,76 @@
+//! Pages taken as they come against their items taken one by one.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::naive::{rich, rich_item};
+use crate::samples::any_item;
+use crate::{Checker, History, Item, Value, read_page};
+
+/// As DynamoDB writes it.
+fn written(value: &Value) -> Json {
+    let base64 = |bytes: &Vec<u8>| STANDARD.encode(bytes);
+    match value {
+        Value::S(text) => json!({"S": text}),
+        Value::N(text) => json!({"N": text}),
+        Value::B(bytes) => json!({"B": base64(bytes)}),
+        Value::Bool(truth) => json!({"BOOL": truth}),
+        Value::Null => json!({"NULL": true}),
+        Value::M(members) => json!({"M": written_item(members)}),
+        Value::L(elements) => json!({"L": elements.iter().map(written).collect::<Vec<_>>()}),
+        Value::SS(texts) => json!({"SS": texts}),
+        Value::NS(texts) => json!({"NS": texts}),
+        Value::BS(all) => json!({"BS": all.iter().map(base64).collect::<Vec<_>>()}),
+    }
+}
+
+fn written_item(item: &Item) -> Json {
+    item.iter().map(|(name, value)| (name.clone(), written(value))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_page_gives_the_profile_of_its_items(items in vec(prop_oneof![rich_item(), any_item()], 0..12)) {
+        let page = json!({"Items": items.iter().map(written_item).collect::<Vec<_>>(), "Count": items.len()});
+        let body = page.to_string();
+        let checker = Checker::new(&rich());
+        let (mut by_page, mut one_by_one) = (checker.profile(), checker.profile());
+        let end = checker.observe_page(&mut by_page, body.as_bytes()).unwrap();
+        items.iter().for_each(|item| checker.observe(&mut one_by_one, item));
+        prop_assert_eq!(&by_page, &one_by_one);
+        prop_assert_eq!((end.items, end.next), (items.len() as u64, None));
+        let mut read = Vec::new();
+        read_page(body.as_bytes(), |item| read.push(item)).unwrap();
+        prop_assert_eq!(read, items);
+    }
+}
+
+#[test]
+fn limits_alone_give_the_same_answers_without_statistics() {
+    let (whole, limits) = (Checker::new(&rich()), Checker::of_limits(&rich()));
+    let body = br#"{"Items":[{"id":{"S":"k1"},"text":{"S":"abcd"},"more":{"N":"1"}},{"id":{"S":"k2"}}]}"#;
+    let (mut one, mut two) = (whole.profile(), limits.profile());
+    whole.observe_page(&mut one, body).unwrap();
+    limits.observe_page(&mut two, body).unwrap();
+    assert_eq!(whole.evaluate(&one, &History::default()), limits.evaluate(&two, &History::default()));
+    assert!(one.bytes() > 0 && one.places.iter().all(|place| place.values.is_some()));
+    assert!(two.bytes() == 0 && two.places.iter().all(|place| place.values.is_none()));
+    // The one does not pass for the other.
+    assert_eq!(
+        whole.evaluate(&two, &History::default()).reasons(),
+        limits.evaluate(&one, &History::default()).reasons()
+    );
+    assert!(whole.evaluate(&two, &History::default()).reasons()[0].contains("another contract"));
+}
+
+#[test]
+fn a_page_that_is_none_is_an_error() {
+    let checker = Checker::new(&rich());
+    let end = checker.observe_page(&mut checker.profile(), b"{\"Items\":[{\"id\":{\"S\":\"k1\"}},");
+    assert_eq!(end.unwrap_err().to_string(), "read a page at byte 28: a map expected");
+}
