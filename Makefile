@@ -8,6 +8,8 @@ AWS_TOOLS := $(AWS_VENV)/.installed
 SAM_TOOLS := $(SAM_VENV)/.installed
 CONTRACT_VENV := .local/venv-contract
 CONTRACT_TOOLS := $(CONTRACT_VENV)/.installed
+BENCH_VENV := .local/venv-bench
+BENCH_TOOLS := $(BENCH_VENV)/.installed
 CARGO_DENY := .local/cargo/bin/cargo-deny
 
 # cargo-lambda always names a target, and cargo keeps artefacts of a named target apart: with the same name everywhere
@@ -37,17 +39,17 @@ check: $(AWS_TOOLS) $(SAM_TOOLS) $(CARGO_DENY) nextest
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	cargo nextest run --package septet-architecture --locked
 	$(CARGO_DENY) --locked check bans licenses sources
-	$(AWS_VENV)/bin/ruff check local tests/bench tests/flow shared/contract/tests/standard
-	$(AWS_VENV)/bin/ruff format --check local tests/bench tests/flow shared/contract/tests/standard
+	$(AWS_VENV)/bin/ruff check local shared/checks/src/tests shared/contract/tests/standard tests/bench tests/flow
+	$(AWS_VENV)/bin/ruff format --check local shared/checks/src/tests shared/contract/tests/standard tests/bench tests/flow
 	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint --region us-east-1
 	$(SAM_VENV)/bin/cfn-lint template.yaml
 
 # Each function is built by itself, as `sam build` does it: together they would have each other's features.
-bench: $(AWS_TOOLS)
+bench: $(BENCH_TOOLS)
 	cargo build --release --locked --package on-publish
 	cargo build --release --locked --package prune
 	cargo build --release --locked --package runtime-only
-	cargo run --release --locked --package septet-bench -- --python $(AWS_VENV)/bin/python
+	cargo run --release --locked --package septet-bench -- --python $(BENCH_VENV)/bin/python
 
 # ---------------------------------------------------------------- the local AWS (local/README.md)
 up: $(AWS_TOOLS) $(SAM_TOOLS)
@@ -65,6 +67,11 @@ deploy: $(SAM_TOOLS)
 $(AWS_TOOLS): local/requirements-aws.txt local/requirements-demo.txt
 	$(PYTHON) -m venv --clear $(AWS_VENV)
 	$(AWS_VENV)/bin/pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
+	@touch $@
+
+$(BENCH_TOOLS): local/requirements-bench.txt
+	$(PYTHON) -m venv --clear $(BENCH_VENV)
+	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
 	@touch $@
 
 $(SAM_TOOLS): local/requirements-sam.txt

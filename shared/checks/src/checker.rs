@@ -117,6 +117,8 @@ impl Checker {
     ///
     /// Nothing is allocated for an item. After an error the profile has seen a part of the page, and is good for
     /// nothing.
+    // Callers are compiled to be small, which this is not to be.
+    #[inline(never)]
     pub fn observe_page(&self, profile: &mut Profile, body: &[u8]) -> Result<PageEnd, Malformed> {
         let mut flat = std::mem::take(&mut profile.scratch.flat);
         let end = json::page(body, &mut flat, |item| self.take(profile, item));
@@ -126,7 +128,6 @@ impl Checker {
 
     fn take(&self, profile: &mut Profile, item: Members<'_>) {
         let mut encoder = std::mem::take(&mut profile.scratch.encoder);
-        let present = std::mem::take(&mut profile.scratch.present);
         profile.items = profile.items.saturating_add(1);
         let mut key = None;
         if self.measures {
@@ -141,7 +142,7 @@ impl Checker {
                 profile.keys.insert(key);
             }
         }
-        let mut walk = Walk { plan: &self.plan, profile, encoder, present, item, rank: None };
+        let mut walk = Walk { plan: &self.plan, profile, encoder, item, rank: None };
         if self.knows(walk.profile) {
             for (golden, met) in self.plan.golden.iter().zip(&mut walk.profile.golden) {
                 if Some(golden.hash) == key {
@@ -153,9 +154,8 @@ impl Checker {
         } else {
             walk.profile.mix();
         }
-        let Walk { profile, encoder, present, .. } = walk;
+        let Walk { profile, encoder, .. } = walk;
         profile.scratch.encoder = encoder;
-        profile.scratch.present = present;
     }
 }
 
@@ -185,8 +185,6 @@ struct Walk<'a> {
     plan: &'a Plan,
     profile: &'a mut Profile,
     encoder: Encoder,
-    /// Of each map that is being walked through, which members of the contract it has.
-    present: Vec<bool>,
     item: Members<'a>,
     /// By which examples of this item are chosen, once one was asked for.
     rank: Option<u64>,
@@ -196,13 +194,12 @@ impl Walk<'_> {
     fn members(&mut self, node: usize, members: Members<'_>, place: &Place<'_>) {
         let plan = self.plan;
         let compiled = &plan.nodes[node];
-        let (base, expected) = (self.present.len(), compiled.members.len());
-        self.present.resize(base + expected, false);
-        let (mut known, mut next) = (0, 0);
+        let expected = compiled.members.len();
+        let (mut known, mut next, mut seen) = (0, 0, 0_u64);
         for (name, value) in members.iter() {
             if let Some(at) = compiled.members.find(name, next) {
                 (known, next) = (known + 1, at + 1);
-                self.present[base + at] = true;
+                seen |= 1_u64.checked_shl(at as u32).unwrap_or(0);
                 self.value(compiled.members.node(at), value, &Place::Member(place, name));
             } else if let Some(closed) = compiled.closed {
                 self.unknown(closed, name, value, place);
@@ -210,12 +207,15 @@ impl Walk<'_> {
         }
         if known < expected {
             for (at, (name, member)) in compiled.members.iter().enumerate() {
-                if !self.present[base + at] {
+                let is_there = match at {
+                    ..64 => seen >> at & 1 == 1,
+                    _ => members.get(name).is_some(),
+                };
+                if !is_there {
                     self.absent(member, &Place::Member(place, name));
                 }
             }
         }
-        self.present.truncate(base);
     }
 
     fn absent(&mut self, node: usize, place: &Place<'_>) {

@@ -57,7 +57,7 @@ pub(crate) fn page(
 ) -> Result<PageEnd, Malformed> {
     let text = std::str::from_utf8(body)
         .map_err(|error| Malformed { at: error.valid_up_to(), problem: "not UTF-8" })?;
-    let mut reader = Reader { body: text, bytes: body, at: 0 };
+    let mut reader = Reader { body: text, bytes: body, at: 0, plain: is_plain(body) };
     if body.len() > LARGEST_BODY {
         return reader.fails("larger than any page");
     }
@@ -121,6 +121,34 @@ struct Reader<'a> {
     body: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// Strings end at the next quote, whatever comes before.
+    plain: bool,
+}
+
+/// Whether a body has neither escapes nor control characters, as most have not.
+fn is_plain(body: &[u8]) -> bool {
+    let (words, rest) = body.as_chunks::<8>();
+    let odd = |word: u64| below(word, 0x20) | equal(word, b'\\');
+    // A branch for many words at once.
+    let plain =
+        |words: &[[u8; 8]]| words.iter().fold(0, |found, word| found | odd(u64::from_le_bytes(*word))) == 0;
+    words.chunks(64).all(plain) && rest.iter().all(|byte| *byte >= 0x20 && *byte != b'\\')
+}
+
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGHS: u64 = ONES << 7;
+
+/// Marks the bytes of a word that are below a limit of at most 128. Of several the lowest mark is right; above it
+/// there may be others.
+#[inline(always)]
+fn below(word: u64, limit: u64) -> u64 {
+    word.wrapping_sub(ONES * limit) & !word & HIGHS
+}
+
+/// As [`below`], those that are this one.
+#[inline(always)]
+fn equal(word: u64, byte: u8) -> u64 {
+    below(word ^ (ONES * u64::from(byte)), 1)
 }
 
 /// So many names are compared with each other; more are sorted.
@@ -351,14 +379,12 @@ impl<'a> Reader<'a> {
     /// Goes on to the next quote or backslash of a string.
     #[inline]
     fn go_to_special(&mut self) -> Result<(), Malformed> {
-        const ONES: u64 = u64::from_ne_bytes([1; 8]);
-        const HIGHS: u64 = ONES << 7;
-        // Of several bytes found the lowest one is right, and only that is looked at.
-        let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGHS;
-        let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
         while let Some(chunk) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk()) {
             let word = u64::from_le_bytes(*chunk);
-            let found = equal(word, b'"') | equal(word, b'\\') | below(word, 0x20);
+            let mut found = equal(word, b'"');
+            if !self.plain {
+                found |= equal(word, b'\\') | below(word, 0x20);
+            }
             if found != 0 {
                 self.at += (found.trailing_zeros() / 8) as usize;
                 return self.special();

@@ -139,7 +139,6 @@ impl Eq for Last {}
 pub(crate) struct Scratch {
     pub(crate) encoder: Encoder,
     pub(crate) flat: Flat,
-    pub(crate) present: Vec<bool>,
 }
 
 impl PartialEq for Scratch {

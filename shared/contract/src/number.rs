@@ -231,8 +231,18 @@ impl Number {
         if self.mantissa == 0 || other.mantissa == 0 {
             return self.mantissa.cmp(&other.mantissa);
         }
-        if self.exponent == other.exponent {
+        let apart = self.exponent - other.exponent;
+        if apart == 0 {
             return self.mantissa.cmp(&other.mantissa);
+        }
+        if let (Ok(one), Ok(two), Some(power)) = (
+            u64::try_from(self.mantissa),
+            u64::try_from(other.mantissa),
+            POWERS.get(apart.unsigned_abs() as usize),
+        ) {
+            // Neither product has more than 128 bits.
+            let (one, two, power) = (u128::from(one), u128::from(two), u128::from(*power));
+            return if apart > 0 { (one * power).cmp(&two) } else { one.cmp(&(two * power)) };
         }
         self.magnitude().cmp(&other.magnitude()).then_with(|| {
             let least = self.exponent.min(other.exponent);
@@ -241,6 +251,17 @@ impl Number {
         })
     }
 }
+
+/// Powers of ten that 64 bits hold.
+const POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
 
 fn digits(mantissa: u128) -> u32 {
     if let Ok(short) = u64::try_from(mantissa) {

@@ -11,9 +11,11 @@ mod bench;
 mod cold_start;
 mod footprint;
 mod lambda;
+mod pages;
 mod process;
 mod reads;
 mod report;
+mod scanning;
 mod server;
 
 use std::io::Write;
@@ -31,7 +33,7 @@ use crate::bench::Bench;
 struct Arguments {
     #[command(subcommand)]
     part: Option<Part>,
-    /// A Python with boto3.
+    /// A Python with boto3, fastjsonschema and jsonschema.
     #[arg(long, default_value = "python3")]
     python: PathBuf,
     /// How many pairs a comparison takes.
@@ -51,6 +53,9 @@ enum Part {
     /// Reads items.
     #[command(hide = true)]
     Reads { endpoint: String, pairs: usize },
+    /// Scans a table.
+    #[command(hide = true)]
+    Scan { way: scanning::Way, endpoint: String, pages: usize, segments: usize },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -58,14 +63,22 @@ enum Benchmark {
     ColdStart,
     Footprint,
     Reads,
+    Scanning,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    if let Some(Part::Reads { endpoint, pairs }) = arguments.part {
-        say(&serde_json::to_string(&reads::measure(&endpoint, pairs).await?)?)?;
-        return Ok(ExitCode::SUCCESS);
+    match arguments.part {
+        Some(Part::Reads { endpoint, pairs }) => {
+            say(&serde_json::to_string(&reads::measure(&endpoint, pairs).await?)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Part::Scan { way, endpoint, pages, segments }) => {
+            say(&serde_json::to_string(&scanning::measure(way, &endpoint, pages, segments).await?)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        None => {}
     }
     let directory = tempfile::tempdir()?;
     let this = std::env::current_exe()?;
@@ -85,6 +98,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             Benchmark::ColdStart => cold_start::run(&bench).await,
             Benchmark::Footprint => footprint::run(&bench).await,
             Benchmark::Reads => reads::run(&bench).await,
+            Benchmark::Scanning => scanning::run(&bench).await,
         };
         match ran {
             Ok(mut more) => rows.append(&mut more),
