@@ -11,7 +11,6 @@ use crate::golden::Met;
 use crate::json::{self, Malformed, PageEnd};
 use crate::plan::{KeyPart, Kind, Plan, ROOT};
 use crate::profile::{Place as Statistics, Profile, Sample, Tally};
-use crate::size;
 use crate::value::Item;
 use crate::view::{View, shortened};
 
@@ -134,7 +133,7 @@ impl Checker {
             encoder.clear();
             encoder.item(item);
             profile.digest.add(Sum::from(encoder.hash()));
-            let bytes = size::of_item(item);
+            let bytes = encoder.size();
             profile.bytes = profile.bytes.saturating_add(bytes);
             profile.sizes.insert(bytes as f64);
             key = self.plan.key_hash(item);
@@ -249,17 +248,14 @@ impl Walk<'_> {
             self.below(node, view, place);
             return;
         }
-        let seen = Seen {
-            view,
-            number,
-            moment: match (view, &compiled.moment) {
-                (View::S(text), Some(reader)) => match &reader.format {
-                    Some(format) => format.read(text),
-                    None => read_iso(text),
-                },
-                _ => None,
+        let moment = match (view, &compiled.moment) {
+            (View::S(text), Some(reader)) => match &reader.format {
+                Some(format) => format.read(text),
+                None => read_iso(text),
             },
+            _ => None,
         };
+        let seen = Seen { view, number: number.as_ref(), moment: moment.as_ref() };
         if let Some(values) = &mut counts.values {
             values.insert(&seen, compiled.epoch);
         }

@@ -19,9 +19,9 @@ const NORMALIZED_WITHIN: f64 = 1e-3;
 pub(crate) struct Seen<'a> {
     pub(crate) view: View<'a>,
     /// Of type `N`, if the text is a number that DynamoDB can hold.
-    pub(crate) number: Option<Number>,
+    pub(crate) number: Option<&'a Number>,
     /// Of type `S` at a date, time or timestamp, if the text has the form that the contract asks for.
-    pub(crate) moment: Option<Moment>,
+    pub(crate) moment: Option<&'a Moment>,
 }
 
 /// A test of one value. One that does not concern the type of the value holds: the checks of the type are the
@@ -90,9 +90,9 @@ impl Limit {
     }
 
     fn allows(&self, seen: &Seen<'_>) -> bool {
-        let order = match (seen.number, self.number, seen.moment, self.moment) {
-            (Some(number), Some(bound), ..) => number.cmp(&bound),
-            (_, _, Some(moment), Some(bound)) => match moment.partial_cmp(&bound) {
+        let order = match (seen.number, &self.number, seen.moment, &self.moment) {
+            (Some(number), Some(bound), ..) => number.cmp(bound),
+            (_, _, Some(moment), Some(bound)) => match moment.partial_cmp(bound) {
                 Some(order) => order,
                 None => return false,
             },
@@ -132,7 +132,7 @@ impl Constraint {
                 View::S(text) => text_format::matches(format, text),
                 _ => true,
             },
-            Self::Integer(format) => seen.number.is_none_or(|number| format.holds(&number)),
+            Self::Integer(format) => seen.number.is_none_or(|number| format.holds(number)),
             Self::Float(FloatFormat::F32) => match seen.view {
                 View::N(text) => text.parse::<f32>().is_ok_and(f32::is_finite),
                 _ => true,
@@ -151,10 +151,9 @@ impl Constraint {
             Self::Dimensions(count) => elements(seen.view).is_none_or(|elements| elements == *count),
             Self::Elements(element) => are_elements(element, seen.view),
             Self::Normalized => is_normalized(seen.view),
-            Self::OneOf(literals) => literals.contain(seen.view, seen.number.as_ref()),
+            Self::OneOf(literals) => literals.contain(seen.view, seen.number),
             Self::Invalid { valid, pattern } => {
-                let listed =
-                    valid.as_ref().is_none_or(|valid| valid.contain(seen.view, seen.number.as_ref()));
+                let listed = valid.as_ref().is_none_or(|valid| valid.contain(seen.view, seen.number));
                 !listed || pattern.as_ref().is_some_and(|pattern| !found(pattern, seen.view))
             }
         }

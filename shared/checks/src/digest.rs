@@ -6,12 +6,15 @@ use sha2::{Digest, Sha256};
 
 use crate::decimal::Decimal;
 use crate::flat::{Elements, Members};
+use crate::size;
 use crate::view::View;
 
 /// Encodes values, keeping its buffers from one to the next.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Encoder {
     out: Vec<u8>,
+    /// Bytes of what was encoded as DynamoDB counts them.
+    size: u64,
     spare: Vec<u8>,
     spans: Vec<Span>,
 }
@@ -28,6 +31,12 @@ const LENGTH: usize = size_of::<u32>();
 impl Encoder {
     pub(crate) fn clear(&mut self) {
         self.out.clear();
+        self.size = 0;
+    }
+
+    /// The size of what was encoded since [`clear`](Self::clear), by DynamoDB's rule.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
     }
 
     /// SHA-256 of what was encoded since [`clear`](Self::clear).
@@ -43,6 +52,13 @@ impl Encoder {
     pub(crate) fn item(&mut self, item: Members<'_>) {
         self.out.push(b'M');
         self.count(item.len());
+        if let Some(members) = item.sorted() {
+            for (name, value) in members {
+                self.text(name.as_bytes());
+                self.value(value);
+            }
+            return;
+        }
         let base = self.spans.len();
         for (name, value) in item.iter() {
             let start = self.out.len();
@@ -67,10 +83,20 @@ impl Encoder {
                 self.out.push(b'B');
                 self.text(bytes);
             }
-            View::Bool(value) => self.out.push(if value { b'T' } else { b'F' }),
-            View::Null => self.out.push(b'0'),
-            View::M(members) => self.item(members),
+            View::Bool(value) => {
+                self.out.push(if value { b'T' } else { b'F' });
+                self.size += size::TRUTH;
+            }
+            View::Null => {
+                self.out.push(b'0');
+                self.size += size::NULL;
+            }
+            View::M(members) => {
+                self.size += size::of_container(members.len());
+                self.item(members);
+            }
             View::L(elements) => {
+                self.size += size::of_container(elements.len());
                 self.out.push(b'L');
                 self.count(elements.len());
                 elements.iter().for_each(|element| self.value(element));
@@ -101,7 +127,7 @@ impl Encoder {
 
     /// Sorts what the spans from `base` on cover, which is the end of the output, and forgets them.
     fn sort(&mut self, base: usize) {
-        let Self { out, spare, spans } = self;
+        let Self { out, spare, spans, .. } = self;
         let key = |span: &Span| {
             let text = span.start + LENGTH;
             let length = u32::from_be_bytes(out[span.start..text].try_into().unwrap_or_default());
@@ -126,6 +152,7 @@ impl Encoder {
     }
 
     fn text(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
         self.count(bytes.len());
         self.out.extend_from_slice(bytes);
     }
@@ -134,6 +161,7 @@ impl Encoder {
         let start = self.out.len();
         self.count(0);
         if let Ok(number) = Number::parse(text) {
+            self.size += size::of_number(&number);
             let (negative, digits, power) = number.parts();
             write_integer(&mut self.out, negative, digits);
             self.out.push(b'e');
@@ -147,7 +175,9 @@ impl Encoder {
 
     /// One that DynamoDB would not take.
     fn odd_number(&mut self, text: &str) {
-        match Decimal::parse(text) {
+        let number = Decimal::parse(text);
+        self.size += number.as_ref().map_or(text.len() as u64, size::of_odd_number);
+        match number {
             Some(number) if number.count == 0 => self.out.extend_from_slice(b"0e0"),
             Some(number) => {
                 if number.negative {

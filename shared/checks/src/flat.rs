@@ -267,6 +267,32 @@ impl<'a> Members<'a> {
         self.0.each(move |node, view| (self.0.flat.peek(self.0.body, node.name), view))
     }
 
+    /// The members sorted by the bytes of their names; none if there are too many to do that in passing.
+    #[inline]
+    pub(crate) fn sorted(self) -> Option<impl Iterator<Item = (&'a str, View<'a>)>> {
+        const FEW: usize = 8;
+        let Inside { flat, body, at } = self.0;
+        let name = |at: u32| flat.peek(body, flat.nodes[at as usize].name);
+        let mut order = [0; FEW];
+        if self.len() > FEW {
+            return None;
+        }
+        let mut next = index(at + 1);
+        for count in 0..self.len() {
+            let mut place = count;
+            while place > 0 && name(order[place - 1]) > name(next) {
+                order[place] = order[place - 1];
+                place -= 1;
+            }
+            order[place] = next;
+            next = flat.nodes[next as usize].after;
+        }
+        Some((0..self.len()).map(move |place| {
+            let at = order[place];
+            (name(at), Inside { flat, body, at: at as usize }.view())
+        }))
+    }
+
     pub(crate) fn get(self, name: &str) -> Option<View<'a>> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }

@@ -76,12 +76,12 @@ impl Values {
             View::S(text) => {
                 let length = if text.is_ascii() { text.len() } else { text.chars().count() };
                 self.lengths.insert(length as f64);
-                if let Some(seconds) = seen.moment.as_ref().and_then(seconds) {
+                if let Some(seconds) = seen.moment.and_then(seconds) {
                     self.moments.insert(seconds);
                 }
             }
             View::N(_) => {
-                let Some(number) = seen.number else { return };
+                let Some(&number) = seen.number else { return };
                 let value = number.to_f64();
                 // Several numbers of many digits may be the same `f64`.
                 if self.numbers.least.is_none_or(|least| value <= least) {
@@ -103,7 +103,7 @@ impl Values {
                 self.sizes.insert(elements.len() as f64);
             }
         }
-        if let Some(hash) = hash_value(seen.view, seen.number.as_ref()) {
+        if let Some(hash) = hash_value(seen.view, seen.number) {
             self.different.insert(hash);
             self.frequent.insert(hash, || match seen.view {
                 View::S(text) | View::N(text) => shortened(text),
