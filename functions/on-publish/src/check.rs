@@ -7,11 +7,13 @@ use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use septet_checks::{Checker, Outcome as Answer, Profile};
 use septet_contract::Contract;
-use septet_registry::{Conclusion, Lease, Outcome, Promotion, Refusal, Verdict, VerdictOutcome, Version};
-use septet_tables::{Consistency, Error as TablesError, Segment, TableFacts, Tables};
+use septet_registry::{
+    Conclusion, Lease, Outcome, Promotion, Refusal, State, Verdict, VerdictOutcome, Version,
+};
+use septet_tables::{Consistency, Error as TablesError, Key, Page, Segment, TableFacts, Tables};
 use septet_telemetry::Clock;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::error::Error;
 use crate::history;
@@ -41,6 +43,8 @@ pub(crate) enum Checked {
     Settled(Box<Version>),
     /// It could not be done now; look again after so long.
     Later(Duration, String),
+    /// Others go on with it, and this is how far it is.
+    Shared(String),
 }
 
 /// How a scan ended.
@@ -62,6 +66,11 @@ impl Visit<'_> {
         contract: &Contract,
         facts: &TableFacts,
     ) -> Result<Checked, Error> {
+        if version.state == State::Checking
+            && let Some(sharing) = &version.sharing
+        {
+            return self.remind(version, sharing).await;
+        }
         let registry = &self.handler.registry;
         let lease = Lease { owner: self.invocation.id.clone(), until: self.invocation.deadline };
         let begun = match registry.begin_check(&version.dataset, version.version, &lease, &self.by()).await? {
@@ -79,10 +88,11 @@ impl Visit<'_> {
         };
         if begun.attempts % (MOST_ATTEMPTS + 1) == 0 {
             let reason = format!(
-                "the check began {MOST_ATTEMPTS} times and never came to an end: the table is too big for one \
-                 invocation of the function, or something stops it each time; see the function's log"
+                "the check began {MOST_ATTEMPTS} times and never came to an end: something stops it each time; \
+                 see the function's log"
             );
-            return self.conclude(&begun, contract, &Judged::errored(reason)).await;
+            let owner = &self.invocation.id;
+            return self.conclude(&begun, contract, owner, &Judged::errored(reason)).await;
         }
         // Whatever happened since it was sealed: what is checked is what will be served.
         let sealed_since = match self.seal(facts).await? {
@@ -95,33 +105,46 @@ impl Visit<'_> {
                 return Ok(Checked::Later(delay, reason));
             }
         };
+        if begun.readiness.as_ref().and_then(|it| it.items) >= Some(self.handler.config.sharing.from_items) {
+            return self.share(&begun).await;
+        }
         let checker = Arc::new(Checker::new(contract));
         let profile = match self.scan(&checker, sealed_since).await? {
             Scan::Whole(profile) => *profile,
             Scan::Gone => return self.gone(&begun).await,
-            Scan::OutOfTime => {
-                warn!(table = %self.table, attempts = begun.attempts, "the invocation ends before the scan does");
-                let delay = until(self.invocation.deadline, self.handler.clock.now());
-                return Ok(Checked::Later(delay, "there was not time enough to scan the table".into()));
-            }
+            Scan::OutOfTime => return self.share(&begun).await,
         };
+        let owner = &self.invocation.id;
+        self.settle(&begun, contract, facts, &checker, profile, owner).await
+    }
+
+    /// Judges what was seen of a whole table, keeps it and ends the check, as this owner of it.
+    pub(crate) async fn settle(
+        &mut self,
+        begun: &Version,
+        contract: &Contract,
+        facts: &TableFacts,
+        checker: &Checker,
+        profile: Profile,
+        owner: &str,
+    ) -> Result<Checked, Error> {
         let ttl = match self.handler.tables.ttl(&self.table).await {
-            Err(TablesError::NotFound { .. }) => return self.gone(&begun).await,
+            Err(TablesError::NotFound { .. }) => return self.gone(begun).await,
             ttl => ttl?,
         };
         // The scan went by name: it must have been this table to its end.
         match self.handler.tables.describe(&self.table).await? {
             Some(now) if now.id == begun.table_id => {}
-            _ => return self.gone(&begun).await,
+            _ => return self.gone(begun).await,
         }
-        let history = self.history(&begun, &checker).await?;
-        let judged = judge::judge(&checker, &profile, &history, facts, &ttl, begun.readiness.as_ref());
-        self.keep(&begun, profile, &judged).await?;
-        self.conclude(&begun, contract, &judged).await
+        let history = self.history(begun, checker).await?;
+        let judged = judge::judge(checker, &profile, &history, facts, &ttl, begun.readiness.as_ref());
+        self.keep(begun, profile, &judged).await?;
+        self.conclude(begun, contract, owner, &judged).await
     }
 
     /// Ends the check of a table that vanished.
-    async fn gone(&mut self, version: &Version) -> Result<Checked, Error> {
+    pub(crate) async fn gone(&mut self, version: &Version) -> Result<Checked, Error> {
         match self.handler.tables.describe(&self.table).await? {
             Some(facts) if facts.id == version.table_id => {
                 Err(Error::Broken { table: self.table.clone(), message: "it vanished and is back".into() })
@@ -133,15 +156,7 @@ impl Visit<'_> {
     async fn scan(&self, checker: &Arc<Checker>, sealed_since: Timestamp) -> Result<Scan, Error> {
         let mut segments = JoinSet::new();
         for index in 0..SEGMENTS {
-            let reader = Reader {
-                tables: self.handler.tables.clone(),
-                clock: self.handler.clock.clone(),
-                stop_at: stop_at(self.invocation.now, self.invocation.deadline),
-                deadline: self.invocation.deadline,
-                settled_at: sealed_since + SETTLED,
-                table: self.table.clone(),
-                segment: Segment { index, total: SEGMENTS },
-            };
+            let reader = self.reader(Segment { index, total: SEGMENTS }, sealed_since);
             segments.spawn(reader.read(checker.clone()));
         }
         let mut whole = checker.profile();
@@ -157,6 +172,20 @@ impl Visit<'_> {
             }
         }
         Ok(Scan::Whole(Box::new(whole)))
+    }
+
+    /// Reads a part of the table, which was sealed then, until this invocation is about to end.
+    pub(crate) fn reader(&self, segment: Segment, sealed_since: Timestamp) -> Reader {
+        Reader {
+            tables: self.handler.tables.clone(),
+            clock: self.handler.clock.clone(),
+            stop_at: stop_at(self.invocation.now, self.invocation.deadline),
+            deadline: self.invocation.deadline,
+            settled_at: sealed_since + SETTLED,
+            slowest: SignedDuration::ZERO,
+            table: self.table.clone(),
+            segment,
+        }
     }
 
     /// Keeps the profile and every answer, for people and for later versions.
@@ -180,10 +209,11 @@ impl Visit<'_> {
         Ok(())
     }
 
-    async fn conclude(
+    pub(crate) async fn conclude(
         &mut self,
         version: &Version,
         contract: &Contract,
+        owner: &str,
         judged: &Judged,
     ) -> Result<Checked, Error> {
         let by = self.by();
@@ -201,7 +231,7 @@ impl Visit<'_> {
                 septet_contract::Promotion::Manual => Promotion::Manual,
             },
         };
-        let (registry, owner) = (&self.handler.registry, &self.invocation.id);
+        let registry = &self.handler.registry;
         let concluded = registry.conclude(&version.dataset, version.version, owner, &conclusion, &by).await?;
         Ok(Checked::Settled(Box::new(match concluded {
             Outcome::Done(version) => {
@@ -218,51 +248,69 @@ impl Visit<'_> {
                 version
             }
             Outcome::Already(version) => version,
-            // The lease ended and another invocation took over: the verdict is its.
+            // Another invocation took over, or was faster: the verdict is its.
             Outcome::Refused(_) => self.reread(version).await?,
         })))
     }
 }
 
 /// Reads one part of a table.
-struct Reader {
+pub(crate) struct Reader {
     tables: Tables,
     clock: Arc<dyn Clock>,
     stop_at: Timestamp,
     deadline: Timestamp,
     /// From when on reads need not be strong.
     settled_at: Timestamp,
+    slowest: SignedDuration,
     table: septet_registry::TableName,
     segment: Segment,
 }
 
+/// What comes of asking for a page.
+pub(crate) enum Asked {
+    Page(Page),
+    /// The invocation ends before it would come.
+    OutOfTime,
+    /// The table vanished.
+    Gone,
+}
+
 impl Reader {
-    async fn read(self, checker: Arc<Checker>) -> Result<Scan, TablesError> {
+    async fn read(mut self, checker: Arc<Checker>) -> Result<Scan, TablesError> {
         let mut profile = checker.profile();
         let mut start = None;
-        let mut slowest = SignedDuration::ZERO;
         loop {
-            let began = self.clock.now();
-            if began + slowest * 2 >= self.stop_at {
-                return Ok(Scan::OutOfTime);
-            }
-            // A call that hangs must not take the whole invocation with it.
-            let left = self.deadline.duration_since(began).unsigned_abs();
-            let consistency =
-                if began < self.settled_at { Consistency::Strong } else { Consistency::Eventual };
-            let page = self.tables.scan_page(&self.table, self.segment, start.as_ref(), consistency);
-            let page = match tokio::time::timeout(left.mul_f64(0.9), page).await {
-                Ok(Ok(page)) => page,
-                Ok(Err(TablesError::NotFound { .. })) => return Ok(Scan::Gone),
-                Ok(Err(error)) => return Err(error),
-                Err(_) => return Ok(Scan::OutOfTime),
+            let page = match self.page(start.as_ref()).await? {
+                Asked::Page(page) => page,
+                Asked::OutOfTime => return Ok(Scan::OutOfTime),
+                Asked::Gone => return Ok(Scan::Gone),
             };
             start = page.observe(&checker, &mut profile)?.next;
-            slowest = slowest.max(self.clock.now().duration_since(began));
             if start.is_none() {
                 return Ok(Scan::Whole(Box::new(profile)));
             }
         }
+    }
+
+    /// Reads the page that begins at a key, or the first one.
+    pub(crate) async fn page(&mut self, start: Option<&Key>) -> Result<Asked, TablesError> {
+        let began = self.clock.now();
+        if began + self.slowest * 2 >= self.stop_at {
+            return Ok(Asked::OutOfTime);
+        }
+        // A call that hangs must not take the whole invocation with it.
+        let left = self.deadline.duration_since(began).unsigned_abs();
+        let consistency = if began < self.settled_at { Consistency::Strong } else { Consistency::Eventual };
+        let page = self.tables.scan_page(&self.table, self.segment, start, consistency);
+        let page = match tokio::time::timeout(left.mul_f64(0.9), page).await {
+            Ok(Ok(page)) => page,
+            Ok(Err(TablesError::NotFound { .. })) => return Ok(Asked::Gone),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => return Ok(Asked::OutOfTime),
+        };
+        self.slowest = self.slowest.max(self.clock.now().duration_since(began));
+        Ok(Asked::Page(page))
     }
 }
 

@@ -15,6 +15,25 @@ pub struct Config {
     pub seal_policy: SealPolicy,
     /// For how long a version may stay incomplete.
     pub patience: SignedDuration,
+    /// How checks are shared.
+    pub sharing: Sharing,
+}
+
+/// When and how a check is shared among many invocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sharing {
+    /// From how many items on, by what the publisher says, it is shared at once.
+    pub from_items: u64,
+    /// Into how many parts.
+    pub parts: u32,
+    /// How often a part keeps what it saw.
+    pub keep_every: SignedDuration,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self { from_items: 10_000_000, parts: 16, keep_every: SignedDuration::from_secs(20) }
+    }
 }
 
 impl Config {
@@ -28,7 +47,8 @@ impl Config {
         match (registry_table, queue_url, seal_policy, patience) {
             (Some(registry_table), Some(queue_url), Some(seal_policy), Some(patience)) => {
                 let patience = patience.unwrap_or(SignedDuration::from_hours(24));
-                Ok(Self { registry_table, queue_url, seal_policy, patience })
+                let sharing = Sharing::default();
+                Ok(Self { registry_table, queue_url, seal_policy, patience, sharing })
             }
             _ => Err(environment.bad()),
         }

@@ -111,6 +111,9 @@ impl Handler {
             Ask::Nothing { table, reason } => Ok(Summary::ignored(table, reason)),
             // Boxed, for all its steps nest too deep for the compiler otherwise.
             Ask::Look { table, cause } => Box::pin(self.look(table, &cause, letter, invocation)).await,
+            Ask::Read { table, segment } => {
+                Box::pin(self.read_segment(table, &segment, letter, invocation)).await
+            }
         }
     }
 

@@ -39,7 +39,9 @@ pub(crate) fn document(profile: Profile) -> Value {
 impl Visit<'_> {
     /// The versions that rules compare this one with, if any rule does.
     pub(crate) async fn history(&self, version: &Version, checker: &Checker) -> Result<History, Error> {
-        let mut history = History { at: version.announced_at, ..History::alone(self.handler.clock.now()) };
+        // Whichever invocation judges a shared check, it does so as of the same time.
+        let now = version.sharing.as_ref().map_or_else(|| self.handler.clock.now(), |sharing| sharing.since);
+        let mut history = History { at: version.announced_at, ..History::alone(now) };
         if !checker.compares() {
             return Ok(history);
         }

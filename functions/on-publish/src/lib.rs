@@ -20,9 +20,11 @@ mod promote;
 mod queue;
 mod ready;
 mod record;
+mod segment;
+mod share;
 mod summary;
 
-pub use config::Config;
+pub use config::{Config, Sharing};
 pub use error::Error;
 pub use handler::{Answer, Handler};
 pub use message::{Ask, Cause, Input, Letter};

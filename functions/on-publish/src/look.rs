@@ -56,8 +56,8 @@ impl Handler {
 pub(crate) struct Visit<'a> {
     pub(crate) handler: &'a Handler,
     pub(crate) invocation: &'a Invocation,
-    letter: &'a Letter,
-    cause: &'a Cause,
+    pub(crate) letter: &'a Letter,
+    pub(crate) cause: &'a Cause,
     pub(crate) table: TableName,
     pub(crate) summary: Summary,
 }
@@ -73,7 +73,7 @@ pub(crate) enum Next {
 }
 
 impl Visit<'_> {
-    async fn go(mut self) -> Result<Summary, Error> {
+    pub(crate) async fn go(mut self) -> Result<Summary, Error> {
         if self.table.as_str() == self.handler.config.registry_table {
             return Ok(Summary::ignored(Some(self.table), "it is the registry itself"));
         }
@@ -109,7 +109,7 @@ impl Visit<'_> {
     }
 
     /// Goes on from state to state until nothing is left to do, or nothing can be done now.
-    async fn walk(mut self, mut version: Version, facts: TableFacts) -> Result<Summary, Error> {
+    pub(crate) async fn walk(mut self, mut version: Version, facts: TableFacts) -> Result<Summary, Error> {
         let mut contract = None;
         // Every state is left for a later one; a bound, in case another party sends a version round.
         for _ in 0..8 {
@@ -395,7 +395,7 @@ impl Visit<'_> {
         })
     }
 
-    async fn contract(&self, version: &Version) -> Result<Contract, Error> {
+    pub(crate) async fn contract(&self, version: &Version) -> Result<Contract, Error> {
         let Version { dataset, contract: number, .. } = version;
         let failed =
             |message: String| Error::Contract { dataset: dataset.clone(), contract: *number, message };
@@ -468,6 +468,7 @@ impl From<Checked> for Next {
         match checked {
             Checked::Settled(version) => Self::Go(version),
             Checked::Later(delay, reason) => Self::Return(delay, reason),
+            Checked::Shared(reason) => Self::Stop(Ending::Waiting, reason),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use jiff::Timestamp;
-use septet_registry::{Message, TableName};
+use septet_registry::{Message, Segment, TableName};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -68,6 +68,13 @@ pub enum Ask {
         table: TableName,
         /// Why.
         cause: Cause,
+    },
+    /// To go on with a part of a shared check.
+    Read {
+        /// The table.
+        table: TableName,
+        /// Which part.
+        segment: Segment,
     },
     /// Nothing, for this reason.
     Nothing {
@@ -141,6 +148,7 @@ impl Ask {
         let cause = match message {
             Message::Signal(signal) => Cause::Signal(signal),
             Message::Reminder(reminder) => Cause::Reminder { reason: reminder.reason },
+            Message::Segment(segment) => return Ok(Self::Read { table, segment }),
             other => return Err(Error::UnknownMessage { what: format!("{other:?}") }),
         };
         Ok(Self::Look { table, cause })

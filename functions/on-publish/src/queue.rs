@@ -54,7 +54,7 @@ pub enum QueueError {
 /// Where messages come from and go back to.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Puts a message back; it may come more than once.
+    /// Puts a message onto the queue, or back; it may come more than once.
     async fn put_back(&self, later: &Later) -> Result<(), QueueError>;
 }
 

@@ -16,6 +16,10 @@ pub enum Step {
     Sealed,
     /// A check began.
     CheckBegun,
+    /// The check was shared among many invocations.
+    Shared,
+    /// A part of a shared check was read to its end.
+    PartRead,
     /// The version passed.
     Passed,
     /// The version did not pass.

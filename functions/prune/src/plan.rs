@@ -50,6 +50,8 @@ pub enum Why {
     Sealed,
     /// A version's check has stopped.
     CheckStopped,
+    /// Many invocations check a version, and a message of theirs may be lost.
+    CheckShared,
     /// A version passed and nobody has promoted it.
     Unpromoted,
 }
@@ -62,6 +64,7 @@ impl Why {
             Self::Announced => "announced and not known to be complete",
             Self::Sealed => "sealed and not checked",
             Self::CheckStopped => "its check stopped",
+            Self::CheckShared => "many invocations check it, and some part may wait",
             Self::Unpromoted => "passed and not promoted",
         }
     }
@@ -233,6 +236,7 @@ fn next_step(version: &Version, now: Timestamp) -> Option<Step> {
         }
         State::Announced => Why::Announced,
         State::Sealed => Why::Sealed,
+        State::Checking if version.sharing.is_some() => Why::CheckShared,
         State::Checking if version.lease.as_ref().is_none_or(|lease| lease.until <= now) => Why::CheckStopped,
         State::Valid if version.promotion_state == Some(PromotionState::Pending) => Why::Unpromoted,
         _ => return None,

@@ -21,6 +21,8 @@ pub enum Action {
     Check,
     /// A check whose lease had ended was taken over by another invocation.
     TakeOver,
+    /// A check was shared among many invocations.
+    Share,
     /// A version passed.
     Pass,
     /// A version did not pass.
@@ -67,6 +69,7 @@ impl Action {
             Self::Seal => "seal",
             Self::Check => "check",
             Self::TakeOver => "take_over",
+            Self::Share => "share",
             Self::Pass => "pass",
             Self::Reject => "reject",
             Self::Abandon => "abandon",

@@ -4,15 +4,19 @@
 //! condition that the items have not changed since. Deciding the same again after it was done changes
 //! nothing. Nothing here reads a clock, a store or a generator.
 
+mod parts;
 mod pointers;
 mod versions;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
+pub use parts::{After, Taking, keep_part, take_part};
 pub use pointers::{Direction, PointRequest, move_pointer, promote, release, skip_promotion};
 pub(crate) use versions::later;
-pub use versions::{Announcement, abandon, announce, begin_check, conclude, delete, lose, retire, seal};
+pub use versions::{
+    Announcement, abandon, announce, begin_check, conclude, delete, lose, retire, seal, share,
+};
 
 use crate::audit::{Action, Record};
 use crate::dataset::{Contract, Dataset, Listing, Settings};

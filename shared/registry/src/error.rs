@@ -175,6 +175,11 @@ pub enum Refusal {
         /// When the lease ends.
         until: Timestamp,
     },
+    /// Many invocations are checking the version together.
+    Shared {
+        /// The version.
+        version: VersionNumber,
+    },
     /// The lease under which a check ran is not the version's lease any more.
     LeaseLost {
         /// The version.
@@ -277,6 +282,7 @@ impl fmt::Display for Refusal {
             Self::Leased { version, owner, until } => {
                 write!(f, "version {version} is being checked by {owner} until {until}")
             }
+            Self::Shared { version } => write!(f, "many invocations are checking version {version} together"),
             Self::LeaseLost { version } => {
                 write!(f, "the check of version {version} was taken over by another invocation")
             }

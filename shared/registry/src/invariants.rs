@@ -55,6 +55,7 @@ pub fn broken(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
         revisions_only_grow(snapshot),
         only_a_passed_version_is_reachable(snapshot),
         a_bad_version_blocks_no_other(snapshot, now),
+        only_a_check_is_shared_and_then_nobody_holds_it(snapshot),
     ]
     .concat()
 }
@@ -229,6 +230,15 @@ pub fn a_bad_version_blocks_no_other(snapshot: &Snapshot, now: Timestamp) -> Vec
         Decision::Refuse(Refusal::Held { .. } | Refusal::Manual) | Decision::Commit(..) => Vec::new(),
         other => vec![format!("version {next} would be blocked: {other:?}")],
     }
+}
+
+/// A version whose check is shared is being checked, and nobody has a lease of the whole.
+pub fn only_a_check_is_shared_and_then_nobody_holds_it(snapshot: &Snapshot) -> Vec<String> {
+    let shared = snapshot.versions.iter().filter(|version| version.sharing.is_some());
+    shared
+        .filter(|version| version.state != State::Checking || version.lease.is_some())
+        .map(|version| format!("version {} is {} and shared", version.version, version.state))
+        .collect()
 }
 
 /// What always holds of a single transaction; debug builds ask before each commit.

@@ -106,7 +106,7 @@ pub(crate) fn decode(mut attributes: Attributes) -> Result<Option<Item>, Error> 
         let names = names.into_iter().map(AttributeValue::S).collect();
         attributes.insert("pointed_by".into(), AttributeValue::L(names));
     }
-    if Entry::owns(&key.pk) {
+    if Entry::owns(&key) {
         return Ok(Some(Item::Entry(decode_entry(key, attributes)?)));
     }
     let kind = key.sk.split('#').next().unwrap_or_default();

@@ -22,6 +22,7 @@ mod error;
 pub mod invariants;
 mod item;
 mod names;
+mod part;
 mod pointer;
 mod registry;
 pub mod retention;
@@ -39,10 +40,13 @@ pub use dynamodb::DynamoDb;
 pub use entropy::Entropy;
 pub use error::{Error, ErrorKind, Outcome, Refusal};
 pub use names::{ContractNumber, DatasetName, NameError, PointerName, TableId, TableName, VersionNumber};
+pub use part::{Kept, Part, PartKey, Progress, Taken};
 pub use pointer::{Heartbeat, Hold, Pointer};
 pub use registry::{By, Conclusion, Registry};
-pub use signal::{Message, MessageError, Reminder, Signal};
+pub use signal::{Message, MessageError, Reminder, Segment, Signal};
 pub use state::State;
 pub use store::{Committed, Order, Store};
 pub use transaction::{Decision, Entry, Expect, Item, Key, Transaction, Witness, Write};
-pub use version::{Counts, Lease, PromotionState, Readiness, Rung, Verdict, VerdictOutcome, Version};
+pub use version::{
+    Counts, Lease, PromotionState, Readiness, Rung, Sharing, Verdict, VerdictOutcome, Version,
+};

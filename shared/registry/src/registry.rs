@@ -44,7 +44,7 @@ impl By {
 /// record is read back, so that [`Outcome::Done`] is said exactly when this call made the change.
 #[derive(Clone)]
 pub struct Registry {
-    store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     entropy: Arc<Entropy>,
 }
 
@@ -241,6 +241,21 @@ impl Registry {
     ) -> Result<Outcome<Version>, Error> {
         self.change("begin the check", dataset, version, by, |version, act| {
             decide::begin_check(version, lease.clone(), act)
+        })
+        .await
+    }
+
+    /// Shares a check among many invocations; see [`decide::share`].
+    pub async fn share(
+        &self,
+        dataset: &DatasetName,
+        version: VersionNumber,
+        owner: &str,
+        parts: u32,
+        by: &By,
+    ) -> Result<Outcome<Version>, Error> {
+        self.change("share the check", dataset, version, by, |version, act| {
+            decide::share(version, owner, parts, act)
         })
         .await
     }

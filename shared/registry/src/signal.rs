@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{NameError, TableName};
+use crate::{DatasetName, NameError, TableId, TableName, VersionNumber};
 
 /// Says that a table is complete.
 ///
@@ -36,6 +36,28 @@ pub struct Reminder {
     pub reason: String,
 }
 
+/// Asks to go on with one part of a check that many invocations share.
+///
+/// As JSON: `{"segment":{"table":"recs-2026-11-21","table_id":"…","dataset":"recs","version":42,
+/// "sharing":"shared-1","part":3}}`. Only on-publish sends it. The part after the last stands for what is to be
+/// done when all of them are read: merge and judge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Segment {
+    /// The table's name.
+    pub table: String,
+    /// The table's id.
+    pub table_id: TableId,
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// The version that the table is.
+    pub version: VersionNumber,
+    /// The sharing's id.
+    pub sharing: String,
+    /// Which part, from 0.
+    pub part: u32,
+}
+
 /// A message on the publish queue that is not an EventBridge event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -44,6 +66,8 @@ pub enum Message {
     Signal(Signal),
     /// A table is to be looked at again.
     Reminder(Reminder),
+    /// A part of a check is to be gone on with.
+    Segment(Segment),
 }
 
 /// Why a message is none.
@@ -74,7 +98,9 @@ impl Message {
     /// Reads a message; an error names the field.
     pub fn from_json(value: serde_json::Value) -> Result<Self, MessageError> {
         let object = value.as_object().ok_or(MessageError::NoObject)?;
-        let message = if object.contains_key("look_at") {
+        let message = if let Some(segment) = object.get("segment") {
+            Self::Segment(Segment::deserialize(segment).map_err(MessageError::Field)?)
+        } else if object.contains_key("look_at") {
             Self::Reminder(serde_json::from_value(value).map_err(MessageError::Field)?)
         } else if object.contains_key("table") {
             Self::Signal(serde_json::from_value(value).map_err(MessageError::Field)?)
@@ -90,6 +116,7 @@ impl Message {
         let (field, text) = match self {
             Self::Signal(signal) => ("table", &signal.table),
             Self::Reminder(reminder) => ("look_at", &reminder.look_at),
+            Self::Segment(segment) => ("segment.table", &segment.table),
         };
         TableName::from_name_or_arn(text).map_err(|source| MessageError::Table { field, source })
     }
@@ -99,6 +126,7 @@ impl Message {
         let shape = match self {
             Self::Signal(signal) => serde_json::to_value(signal),
             Self::Reminder(reminder) => serde_json::to_value(reminder),
+            Self::Segment(segment) => Ok(serde_json::json!({ "segment": segment })),
         };
         shape.unwrap_or_default()
     }
@@ -116,6 +144,8 @@ mod tests {
             json!({"table": "recs-2026-11-21"}),
             json!({"table": "recs-2026-11-21", "items": 671, "digest": "ab", "by": "nightly"}),
             json!({"look_at": "recs-2026-11-21", "reason": "found by the sweep"}),
+            json!({"segment": {"table": "recs-2026-11-21", "table_id": "t-1", "dataset": "recs", "version": 42,
+                "sharing": "shared-1", "part": 3}}),
         ] {
             assert_eq!(Message::from_json(value.clone()).unwrap().to_json(), value);
         }
@@ -131,6 +161,7 @@ mod tests {
             (json!({"table": "recs", "items": -1}), "expected u64"),
             (json!({"table": "recs", "item": 1}), "unknown field `item`"),
             (json!({"look_at": "recs"}), "missing field `reason`"),
+            (json!({"segment": {"table": "recs"}}), "missing field `table_id`"),
         ] {
             let error = Message::from_json(value).unwrap_err().to_string();
             assert!(error.contains(field), "{error}");

@@ -25,12 +25,12 @@ pub enum Item {
     Record(Record),
     /// A reader's sign of life.
     Heartbeat(Heartbeat),
-    /// An item of the feeds' side of the registry.
+    /// An item of the feeds' side of the registry, or of a part of a version's table.
     Entry(Entry),
 }
 
-/// An item under [`FEEDS`](Entry::FEEDS) or a partition that begins with [`FEED`](Entry::FEED): how such items
-/// are changed, and by what rules, is the recovery's business.
+/// An item under [`FEEDS`](Entry::FEEDS) or a partition that begins with [`FEED`](Entry::FEED), whose rules are the
+/// recovery's business; or beside a version, of a part of its table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// Where it lies.
@@ -47,8 +47,12 @@ impl Entry {
     /// How every partition of a feed begins.
     pub const FEED: &'static str = "FEED#";
 
-    pub(crate) fn owns(partition: &str) -> bool {
-        partition == Self::FEEDS || partition.starts_with(Self::FEED)
+    /// How the sort keys of entries beside a version begin.
+    pub(crate) const SEGMENT: &'static str = "SEGMENT#";
+
+    pub(crate) fn owns(key: &Key) -> bool {
+        let Key { pk, sk } = key;
+        pk == Self::FEEDS || pk.starts_with(Self::FEED) || sk.starts_with(Self::SEGMENT)
     }
 }
 

@@ -49,6 +49,17 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
+/// That many invocations check a version together, each a part of its table at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sharing {
+    /// Tells this check from earlier ones of the version; who concludes it does so as this owner.
+    pub id: String,
+    /// Into how many parts the table is divided.
+    pub parts: u32,
+    /// Since when it is shared.
+    pub since: Timestamp,
+}
+
 /// What a check came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -142,6 +153,9 @@ pub struct Version {
     /// Who is checking it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
+    /// That its check is shared, in which case nobody has a lease of the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
     /// How often a check was begun.
     #[serde(default)]
     pub attempts: u32,

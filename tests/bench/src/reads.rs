@@ -156,6 +156,7 @@ fn registry_item(sort_key: Option<&str>) -> anyhow::Result<Value> {
             deadline: now,
             readiness: None,
             lease: None,
+            sharing: None,
             attempts: 1,
             verdict: None,
             counts: None,

@@ -17,7 +17,7 @@ use crate::support::{Shelf, World, letter_of, manifest, record, signal};
 
 /// Lets so many calls out and then none: to DynamoDB the process is dead.
 #[derive(Debug, Clone)]
-struct Mortal(Arc<Life>);
+pub(crate) struct Mortal(Arc<Life>);
 
 #[derive(Debug)]
 struct Life {
@@ -27,12 +27,21 @@ struct Life {
 }
 
 impl Mortal {
-    fn dying_after(last: usize) -> Self {
+    pub(crate) fn dying_after(last: usize) -> Self {
         Self(Arc::new(Life { calls: AtomicUsize::new(0), last, dead: Notify::new() }))
     }
 
-    fn client(&self, world: &World) -> Client {
+    pub(crate) fn client(&self, world: &World) -> Client {
         world.emulator.client_with(|config| config.interceptor(self.clone()))
+    }
+
+    /// Comes when it is killed.
+    pub(crate) async fn death(&self) {
+        self.0.dead.notified().await;
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.0.calls.load(Ordering::SeqCst)
     }
 }
 

@@ -9,4 +9,5 @@ mod messages;
 mod orders;
 mod publish;
 mod reject;
+mod share;
 mod support;

@@ -21,6 +21,7 @@ fn short(asked: Result<Ask, String>) -> String {
             format!("signal {table} {:?} by {:?}", signal.items, signal.by)
         }
         Ok(Ask::Look { table, cause: Cause::Reminder { reason } }) => format!("reminder {table}: {reason}"),
+        Ok(Ask::Read { table, segment }) => format!("read part {} of {table}", segment.part),
         Ok(Ask::Nothing { table, reason }) => {
             format!("nothing about {}: {reason}", table.map(|table| table.to_string()).unwrap_or_default())
         }
@@ -269,7 +270,7 @@ proptest! {
                 }
             }
             Ok(Input::Single(value)) => match Ask::from_json(value.clone()) {
-                Ok(Ask::Look { table, .. }) => prop_assert!(value.to_string().contains(table.as_str())),
+                Ok(Ask::Look { table, .. } | Ask::Read { table, .. }) => prop_assert!(value.to_string().contains(table.as_str())),
                 Ok(Ask::Nothing { reason, .. }) => prop_assert!(!reason.is_empty()),
                 Err(error) => prop_assert!(!error.is_retryable(), "{error}"),
             },

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use jiff::{SignedDuration, Timestamp};
-use on_publish::{Answer, Config, Error, Handler, Later, Letter, Queue, QueueError, Summary};
+use on_publish::{Answer, Config, Error, Handler, Later, Letter, Queue, QueueError, Sharing, Summary};
 use septet_contract::Contract;
 use septet_emulator::Emulator;
 use septet_registry::invariants::{self, Snapshot};
@@ -133,6 +133,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<Hand>,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) lines: Lines,
+    pub(crate) sharing: Sharing,
     invocations: Mutex<u32>,
 }
 
@@ -156,6 +157,7 @@ impl World {
             clock: Arc::new(Hand(Mutex::new(start()))),
             shelf: Arc::default(),
             lines: Lines::default(),
+            sharing: Sharing::default(),
             invocations: Mutex::new(0),
         };
         world.put_contract(CONTRACT).await;
@@ -204,6 +206,7 @@ impl World {
             queue_url: "http://127.0.0.1/queue".into(),
             seal_policy: SealPolicy::new([Emulator::PRINCIPAL]).unwrap(),
             patience: SignedDuration::from_hours(24),
+            sharing: Sharing::default(),
         }
     }
 
@@ -213,7 +216,7 @@ impl World {
     }
 
     pub(crate) fn process_with(&self, client: Client, queue: Arc<dyn Queue>) -> Handler {
-        let config = Self::config();
+        let config = Config { sharing: self.sharing, ..Self::config() };
         let seed = u64::from(*self.invocations.lock().unwrap()) + 1000;
         let registry = Registry::in_dynamodb(client.clone(), REGISTRY, Entropy::from_seed(seed));
         let tables = Tables::new(client, config.seal_policy.clone());

@@ -101,6 +101,7 @@ fn made(of: u64, state: State, flag: bool, first: Option<i64>, second: Option<i6
         entered_at: at(0),
         deadline: at(first.unwrap_or(1000)),
         readiness: None,
+        sharing: None,
         lease: first.map(|until| Lease { owner: "worker".into(), until: at(until) }),
         attempts: 0,
         verdict: None,

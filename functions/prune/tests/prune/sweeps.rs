@@ -103,6 +103,16 @@ async fn whatever_waits_is_reminded_of_and_what_is_overdue_is_given_up() {
     world.seal(&passed, 0).await;
     world.begin_check(&passed, 0).await;
     world.conclude(&passed, Passed, 0).await;
+    let shared = world.announce("recs-7", 0).await;
+    world.seal(&shared, 0).await;
+    world.begin_check(&shared, 100).await;
+    let _ = world
+        .registry
+        .share(&recs(), shared.version, "worker", 4, &by(100))
+        .await
+        .unwrap()
+        .into_result()
+        .unwrap();
 
     world.sweep(101).await;
     let reminders: Vec<_> = world.reminders();
@@ -114,6 +124,7 @@ async fn whatever_waits_is_reminded_of_and_what_is_overdue_is_given_up() {
             ("recs-3", "sealed and not checked"),
             ("recs-4", "its check stopped"),
             ("recs-6", "passed and not promoted"),
+            ("recs-7", "many invocations check it, and some part may wait"),
         ]
     );
     assert_eq!(world.state(1).await, State::Abandoned);

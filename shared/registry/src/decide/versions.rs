@@ -7,7 +7,7 @@ use crate::audit::{Action, Record};
 use crate::dataset::{Claim, Dataset, Promotion};
 use crate::error::Refusal;
 use crate::transaction::{Decision, Expect, Item, Key, Transaction, Witness, Write};
-use crate::version::{Counts, Lease, PromotionState, Readiness, Verdict, VerdictOutcome, Version};
+use crate::version::{Counts, Lease, PromotionState, Readiness, Sharing, Verdict, VerdictOutcome, Version};
 use crate::{PointerName, State, TableId, TableName};
 
 /// DynamoDB takes 100 actions in a transaction (TransactWriteItems); two are the version and its record.
@@ -56,6 +56,7 @@ pub fn announce(
         deadline: later(act.at, new.patience),
         readiness: None,
         lease: None,
+        sharing: None,
         attempts: 0,
         verdict: None,
         counts: None,
@@ -124,6 +125,9 @@ fn rung_text(readiness: &Readiness) -> String {
 ///
 /// Taking over is no change of state and goes on record as an action of its own.
 pub fn begin_check(version: &Version, lease: Lease, act: &Act) -> Decision<Version> {
+    if version.state == State::Checking && version.sharing.is_some() {
+        return Decision::Refuse(Refusal::Shared { version: version.version });
+    }
     match (version.state, &version.lease) {
         (State::Checking, Some(held)) if held.owner == lease.owner => Decision::Already(version.clone()),
         (State::Checking, Some(held)) if act.at < held.until => Decision::Refuse(Refusal::Leased {
@@ -145,11 +149,32 @@ pub fn begin_check(version: &Version, lease: Lease, act: &Act) -> Decision<Versi
     }
 }
 
+/// Gives up the lease of a check, for many invocations to check the version together in so many parts.
+///
+/// Only the holder of the lease can. The sharing is named by the attempt, which no other check of the version has.
+pub fn share(version: &Version, owner: &str, parts: u32, act: &Act) -> Decision<Version> {
+    if version.state != State::Checking {
+        return refuse(version, State::Checking);
+    }
+    if version.sharing.is_some() {
+        return Decision::Already(version.clone());
+    }
+    if version.lease.as_ref().is_none_or(|lease| lease.owner != owner) {
+        return Decision::Refuse(Refusal::LeaseLost { version: version.version });
+    }
+    let reason = format!("in {parts} parts");
+    change(version, State::Checking, Action::Share, Some(reason), act, |version| {
+        version.lease = None;
+        version.sharing = Some(Sharing { id: format!("shared-{}", version.attempts), parts, since: act.at });
+    })
+}
+
 fn errored(version: &Version) -> bool {
     version.verdict.as_ref().is_some_and(|verdict| verdict.outcome == VerdictOutcome::Errored)
 }
 
-/// Ends a check with its verdict. Only the holder of the lease can.
+/// Ends a check with its verdict. Only the holder of the lease can; where the check is shared, the sharing's id is
+/// its owner.
 ///
 /// A version that passed under a contract with automatic promotion is left pending for it.
 pub fn conclude(
@@ -166,7 +191,11 @@ pub fn conclude(
     {
         return Decision::Already(version.clone());
     }
-    if version.state == State::Checking && version.lease.as_ref().is_none_or(|lease| lease.owner != owner) {
+    let holder = match (&version.sharing, &version.lease) {
+        (Some(sharing), _) => Some(&sharing.id),
+        (None, lease) => lease.as_ref().map(|lease| &lease.owner),
+    };
+    if version.state == State::Checking && holder.is_none_or(|holder| holder != owner) {
         return Decision::Refuse(Refusal::LeaseLost { version: version.version });
     }
     let passed = verdict.outcome == VerdictOutcome::Passed;
@@ -177,7 +206,7 @@ pub fn conclude(
         version.verdict = Some(verdict);
         version.counts = counts;
         version.digest = digest;
-        version.lease = None;
+        (version.lease, version.sharing) = (None, None);
         if passed && promotion == Promotion::Auto {
             version.promotion_state = Some(PromotionState::Pending);
         }
@@ -202,7 +231,7 @@ pub fn lose(version: &Version, act: &Act) -> Decision<Version> {
         return delete(version, act);
     }
     change(version, State::Lost, Action::Lose, Some("the table vanished by other hands".into()), act, |it| {
-        it.lease = None;
+        (it.lease, it.sharing) = (None, None);
     })
 }
 

@@ -6,5 +6,6 @@ mod conformance;
 mod dynamodb;
 mod properties;
 mod retention;
+mod sharing;
 mod store;
 mod transitions;
