@@ -89,7 +89,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         directory: directory.path().to_owned(),
     };
     let all = arguments.only.is_empty();
-    let (mut rows, mut errors) = (Vec::new(), Vec::new());
+    let (mut rows, mut details, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for benchmark in Benchmark::value_variants() {
         if !all && !arguments.only.contains(benchmark) {
             continue;
@@ -98,7 +98,10 @@ async fn main() -> anyhow::Result<ExitCode> {
             Benchmark::ColdStart => cold_start::run(&bench).await,
             Benchmark::Footprint => footprint::run(&bench).await,
             Benchmark::Reads => reads::run(&bench).await,
-            Benchmark::Scanning => scanning::run(&bench).await,
+            Benchmark::Scanning => scanning::run(&bench).await.map(|(rows, table)| {
+                details.push(table);
+                rows
+            }),
         };
         match ran {
             Ok(mut more) => rows.append(&mut more),
@@ -107,6 +110,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     report::write(&rows, &arguments.output)?;
     say(&report::table(&rows))?;
+    details.iter().try_for_each(|table| say(&format!("\n{table}")))?;
     let mut complaints = std::io::stderr().lock();
     errors.iter().try_for_each(|error| writeln!(complaints, "{error}"))?;
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -26,8 +26,8 @@ pub(crate) const CONTRACT: &str = include_str!("recs.odcs.yaml");
 /// The beginnings of pages, each without its end and with the checksum so far.
 struct Recorded(Vec<(Bytes, Hasher)>);
 
-/// Serves a table for each name: `recs-100` has a hundred pages.
-pub(crate) async fn serve() -> anyhow::Result<Server> {
+/// Serves a table for each name: `recs-100` has a hundred pages. Says, too, how many bytes of JSON a page has.
+pub(crate) async fn serve() -> anyhow::Result<(Server, f64)> {
     let mut random = Rng::with_seed(7);
     let pages = (0..RECORDED).map(|page| {
         let text = page_text(page, &mut random);
@@ -36,11 +36,12 @@ pub(crate) async fn serve() -> anyhow::Result<Server> {
         (Bytes::from(text), sum)
     });
     let recorded = Arc::new(Recorded(pages.collect()));
-    server::serve(None, move |request| {
+    let bytes: usize = recorded.0.iter().map(|(beginning, _)| beginning.len()).sum();
+    let server = server::serve(None, move |request| {
         let recorded = recorded.clone();
         async move { recorded.answer(&request) }
-    })
-    .await
+    });
+    Ok((server.await?, bytes as f64 / RECORDED as f64))
 }
 
 impl Recorded {

@@ -119,6 +119,19 @@ pub(crate) fn table(rows: &[Row]) -> String {
     table.to_string()
 }
 
+/// Any other table, which is Markdown too; all but the first column are numbers.
+pub(crate) fn markdown<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header(header);
+    table.add_rows(rows);
+    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    table.to_string()
+}
+
 /// Writes the rows as JSON.
 pub(crate) fn write(rows: &[Row], path: &Path) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(rows)? + "\n";
@@ -141,7 +154,7 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
 }
 
 /// Four significant digits.
-fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let digits = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
     format!("{value:.*}", usize::try_from(3 - digits).unwrap_or(0))
 }

@@ -3,6 +3,7 @@
 //! Each measurement is a process of its own that says how much processor time reading and checking took, without
 //! its start, and the most memory it had.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -18,11 +19,12 @@ use septet_contract::Contract;
 use septet_registry::TableName;
 use septet_tables::{Consistency, Key, SealPolicy, Segment, Tables};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::bench::Bench;
 use crate::pages::{self, CONTRACT, ITEMS};
 use crate::process::{Process, own_cpu};
-use crate::report::Row;
+use crate::report::{Row, markdown, median, short};
 
 /// Pages of a measurement, by how fast those are that read them.
 const MANY: usize = 96;
@@ -45,12 +47,26 @@ pub(crate) enum Way {
     SdkLimits,
 }
 
+impl Way {
+    fn shown(self) -> &'static str {
+        match self {
+            Self::Floor => "fetch and compare checksums only",
+            Self::Limits => "Septet, contract",
+            Self::Profile => "Septet, contract and profile",
+            Self::Sdk => "SDK's paginator, items only counted",
+            Self::SdkLimits => "SDK's paginator, contract by Septet's checks",
+        }
+    }
+}
+
 /// What a process says of itself.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Taken {
     items: usize,
     /// Seconds of processor time.
     cpu: f64,
+    /// Seconds from the first page to the last.
+    wall: f64,
     /// Most bytes of memory.
     memory: f64,
 }
@@ -61,14 +77,32 @@ impl Taken {
     }
 }
 
-pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
-    let server = pages::serve().await?;
+/// All measurements of one way to read, with so many segments.
+struct Measured {
+    way: &'static str,
+    segments: usize,
+    taken: Vec<Taken>,
+}
+
+/// Compares, and says in a second table what each way did by itself.
+pub(crate) async fn run(bench: &Bench) -> anyhow::Result<(Vec<Row>, String)> {
+    let (server, page_bytes) = pages::serve().await?;
     let endpoint = format!("http://{}", server.address);
+    let measured = RefCell::new(Vec::<Measured>::new());
+    let note = |way, segments, taken| {
+        let mut measured = measured.borrow_mut();
+        match measured.iter_mut().find(|known| (known.way, known.segments) == (way, segments)) {
+            Some(known) => known.taken.push(taken),
+            None => measured.push(Measured { way, segments, taken: vec![taken] }),
+        }
+        taken
+    };
     let ours = async |way: Way, count: usize, segments: usize| {
         let mut command = Command::new(std::env::current_exe()?);
         let name = way.to_possible_value().context("a way without a name")?;
         command.args(["scan", name.get_name(), &endpoint, &count.to_string(), &segments.to_string()]);
-        taken(command.env_clear(), &bench.directory, count).await
+        let taken = taken(command.env_clear(), &bench.directory, count).await?;
+        anyhow::Ok(note(way.shown(), segments, taken))
     };
     let python = async |way: &str, count: usize| {
         let mut command = Command::new(&bench.python);
@@ -77,7 +111,9 @@ pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
             &endpoint,
             &count.to_string(),
         ]);
-        taken(command.env_clear(), &bench.directory, count).await
+        let taken = taken(command.env_clear(), &bench.directory, count).await?;
+        let shown = if way == "jsonschema" { "boto3 + jsonschema" } else { "boto3 + fastjsonschema" };
+        anyhow::Ok(note(shown, 1, taken))
     };
     let per_item = async |way, count| anyhow::Ok(ours(way, count, 1).await?.per_item());
     let of_python = async |way, count| anyhow::Ok(python(way, count).await?.per_item());
@@ -111,7 +147,32 @@ pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     rows.push(Row::times_theirs("memory, 10 million items vs 100 thousand", "MB at most", &pair).goal(1.1));
     let eight = memory(hundred_thousand, 8).await?;
     rows.push(Row::alone("memory of the checker, 8 segments", "MB at most", eight).goal(48.0));
-    Ok(rows)
+    for _ in 1..bench.pairs {
+        ours(Way::Limits, MANY, 8).await?;
+        ours(Way::Profile, MANY, 8).await?;
+    }
+    Ok((rows, table(measured.into_inner(), page_bytes)))
+}
+
+/// What each way did, the slowest first.
+fn table(mut measured: Vec<Measured>, page_bytes: f64) -> String {
+    let middle = |of: &[Taken], value: fn(&Taken) -> f64| median(of.iter().map(value));
+    let per_second = |taken: &Taken| taken.items as f64 / taken.cpu;
+    measured.sort_by(|a, b| middle(&a.taken, per_second).total_cmp(&middle(&b.taken, per_second)));
+    let rows = measured.iter().map(|Measured { way, segments, taken }| {
+        let megabytes = page_bytes / ITEMS as f64 / MEGABYTE;
+        [
+            (*way).to_owned(),
+            segments.to_string(),
+            format!("{:.0}", middle(taken, per_second)),
+            short(middle(taken, per_second) * megabytes),
+            short(middle(taken, |taken| taken.items as f64 / taken.wall) * megabytes),
+            short(middle(taken, |taken| taken.memory / MEGABYTE)),
+        ]
+    });
+    let header =
+        ["way to scan", "segments", "items per CPU second", "MB per CPU second", "MB/s", "memory, MB"];
+    markdown(header, rows)
 }
 
 async fn taken(command: &mut Command, directory: &Path, pages: usize) -> anyhow::Result<Taken> {
@@ -147,7 +208,7 @@ pub(crate) async fn measure(
         Way::Limits | Way::Profile => _ = septet(client.clone(), &checker, "recs-1", 1).await?,
         Way::Sdk | Way::SdkLimits => _ = client.scan().table_name("recs-1").send().await?,
     }
-    let before = own_cpu()?;
+    let (began, before) = (Instant::now(), own_cpu()?);
     let items = match way {
         Way::Floor => floor(endpoint, &table)?,
         Way::Limits | Way::Profile => septet(client, &checker, &table, segments).await?,
@@ -164,7 +225,7 @@ pub(crate) async fn measure(
         }
     };
     let cpu = (own_cpu()? - before).as_secs_f64();
-    Ok(Taken { items, cpu, memory: peak()? })
+    Ok(Taken { items, cpu, wall: began.elapsed().as_secs_f64(), memory: peak()? })
 }
 
 fn client(endpoint: &str) -> Client {
