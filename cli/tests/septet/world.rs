@@ -94,6 +94,7 @@ impl World {
             },
             document: contract.to_json().into(),
             digest: contract.digest(),
+            over: None,
             reason: None,
         };
         let _ = self.registry.put_contract(&new, &by(0)).await.unwrap().into_result().unwrap();

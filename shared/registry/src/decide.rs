@@ -20,6 +20,7 @@ pub use versions::{
 
 use crate::audit::{Action, Record};
 use crate::dataset::{Contract, Dataset, Listing, Settings};
+use crate::error::Refusal;
 use crate::transaction::{Decision, Expect, Item, Transaction, Write};
 use crate::{ContractNumber, DatasetName, VersionNumber};
 
@@ -63,16 +64,22 @@ pub struct NewContract {
     pub document: String,
     /// The document's digest.
     pub digest: String,
+    /// The contract in force that it was judged against; none if the dataset is new.
+    pub over: Option<ContractNumber>,
     /// Why it is put.
     pub reason: Option<String>,
 }
 
 /// Puts a contract: the first one makes the dataset, a later one replaces the one in force.
 ///
-/// Putting the contract that is in force again changes nothing.
+/// Putting the contract that is in force again changes nothing. If another came in force since this one was judged,
+/// it is refused.
 pub fn put_contract(known: Option<&Dataset>, new: &NewContract, act: &Act) -> Decision<ContractNumber> {
     let number = match known {
         Some(known) if known.contract_digest == new.digest => return Decision::Already(known.contract),
+        Some(known) if new.over != Some(known.contract) => {
+            return Decision::Refuse(Refusal::OtherContract { judged: new.over, is: known.contract });
+        }
         Some(known) => known.contract.next(),
         None => ContractNumber::new(1),
     };

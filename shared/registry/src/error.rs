@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::{DatasetName, PointerName, State, VersionNumber};
+use crate::{ContractNumber, DatasetName, PointerName, State, VersionNumber};
 
 /// A boxed cause, without the store's own types.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -180,6 +180,13 @@ pub enum Refusal {
         /// The version.
         version: VersionNumber,
     },
+    /// Another contract came in force than the new one was judged against.
+    OtherContract {
+        /// What it was judged against; none if there was no contract.
+        judged: Option<ContractNumber>,
+        /// What is in force.
+        is: ContractNumber,
+    },
     /// The lease under which a check ran is not the version's lease any more.
     LeaseLost {
         /// The version.
@@ -283,6 +290,12 @@ impl fmt::Display for Refusal {
                 write!(f, "version {version} is being checked by {owner} until {until}")
             }
             Self::Shared { version } => write!(f, "many invocations are checking version {version} together"),
+            Self::OtherContract { judged: Some(judged), is } => {
+                write!(f, "the new contract was judged against contract {judged}; meanwhile {is} is in force")
+            }
+            Self::OtherContract { judged: None, is } => {
+                write!(f, "the dataset was new when the contract was judged; meanwhile contract {is} is in force")
+            }
             Self::LeaseLost { version } => {
                 write!(f, "the check of version {version} was taken over by another invocation")
             }

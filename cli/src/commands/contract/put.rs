@@ -63,6 +63,7 @@ pub(crate) async fn put(
         settings: settings(contract),
         document: contract.to_json().to_owned(),
         digest: contract.digest(),
+        over: known.as_ref().map(|known| known.contract),
         reason: if breaking { reason.map(|reason| format!("breaking: {reason}")) } else { reason },
     };
     let changes = changes(known.as_ref(), &new.settings);
@@ -70,7 +71,10 @@ pub(crate) async fn put(
         Outcome::Done(number) => (true, number),
         Outcome::Already(number) => (false, number),
         Outcome::Refused(refusal) => {
-            return Err(Failure::new(refusal.to_string(), "read the contract in force"));
+            app.screen.call("no", &refusal.to_string());
+            app.screen.say("hint: put it again, and it is judged against the contract that is in force now");
+            let refused = json!({"ok": false, "dataset": dataset, "refused": refusal.to_string()});
+            return Ok(Answer::new(refused, "").with_code(exit::NO));
         }
     };
     let said = match (done, known.is_some()) {

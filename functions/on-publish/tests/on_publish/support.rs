@@ -180,8 +180,10 @@ impl World {
     pub(crate) async fn put_contract(&self, text: &str) {
         let contract = Contract::parse(text).unwrap_or_else(|found| panic!("{found:?}"));
         let settings = contract.settings();
+        let dataset = DatasetName::parse(contract.name()).unwrap();
+        let known = self.registry.find_dataset(&dataset).await.unwrap();
         let new = NewContract {
-            dataset: DatasetName::parse(contract.name()).unwrap(),
+            dataset,
             settings: Settings {
                 table_pattern: settings.table_pattern.to_string(),
                 promotion: match settings.promotion {
@@ -194,6 +196,7 @@ impl World {
             },
             document: contract.to_json().to_owned(),
             digest: contract.digest(),
+            over: known.map(|known| known.contract),
             reason: None,
         };
         let put = self.registry.put_contract(&new, &By::new("tester", self.clock.now())).await.unwrap();

@@ -95,7 +95,7 @@ impl World {
             poll_seconds: 300,
         };
         let (document, digest) = ("{}".into(), "d".into());
-        let new = NewContract { dataset: set(name), settings, document, digest, reason: None };
+        let new = NewContract { dataset: set(name), settings, document, digest, over: None, reason: None };
         let _ = self.registry.put_contract(&new, &by(0)).await.unwrap();
     }
 

@@ -69,6 +69,7 @@ impl Nights {
             },
             document: "{}".into(),
             digest: "d1".into(),
+            over: None,
             reason: None,
         };
         registry.put_contract(&contract, &by()).await.unwrap().into_result().unwrap();

@@ -63,7 +63,9 @@ async fn take(registry: &Registry, step: &Step, now: &mut i64) -> Result<(), Err
         Step::Wait(seconds) => *now += seconds,
         Step::PutContract(auto) => {
             let promotion = if *auto { Promotion::Auto } else { Promotion::Manual };
-            let _ = registry.put_contract(&new_contract(promotion, &format!("d{auto}")), &by).await?;
+            let over = registry.find_dataset(&set).await?.map(|known| known.contract);
+            let new = NewContract { over, ..new_contract(promotion, &format!("d{auto}")) };
+            let _ = registry.put_contract(&new, &by).await?;
         }
         Step::Announce(table) => {
             let new = announcement(&format!("recs-{table}"), &format!("id-{table}"));

@@ -162,6 +162,11 @@ pub(crate) fn by(seconds: i64) -> By {
     By::new("tester", at(seconds))
 }
 
+/// The next contract, after the one with that number.
+pub(crate) fn next_contract(promotion: Promotion, digest: &str, over: u64) -> NewContract {
+    NewContract { over: Some(ContractNumber::new(over)), ..new_contract(promotion, digest) }
+}
+
 pub(crate) fn new_contract(promotion: Promotion, digest: &str) -> NewContract {
     NewContract {
         dataset: recs(),
@@ -174,6 +179,7 @@ pub(crate) fn new_contract(promotion: Promotion, digest: &str) -> NewContract {
         },
         document: "{}".into(),
         digest: digest.into(),
+        over: None,
         reason: None,
     }
 }

@@ -17,13 +17,27 @@ async fn with_contract() -> (Memory, Registry) {
 }
 
 #[tokio::test]
+async fn of_two_contracts_judged_against_the_same_one_comes_in_force() {
+    let (_, registry) = with_contract().await;
+    let one = registry.put_contract(&next_contract(Promotion::Auto, "d2", 1), &by(1)).await.unwrap();
+    assert!(one.is_done());
+    for late in [next_contract(Promotion::Auto, "d3", 1), new_contract(Promotion::Auto, "d3")] {
+        let refused = registry.put_contract(&late, &by(2)).await.unwrap();
+        let (judged, is) = (late.over, ContractNumber::new(2));
+        assert_eq!(refused, Outcome::Refused(Refusal::OtherContract { judged, is }));
+    }
+    assert_eq!(registry.dataset(&recs()).await.unwrap().contract, ContractNumber::new(2));
+    assert_eq!(registry.contracts(&recs()).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn putting_the_contract_in_force_again_changes_nothing() {
     let (memory, registry) = with_contract().await;
     let before = memory.items();
     let again = registry.put_contract(&new_contract(Promotion::Auto, "d1"), &by(1)).await.unwrap();
     assert_eq!(again, Outcome::Already(ContractNumber::new(1)));
     assert_eq!(memory.items(), before);
-    let next = registry.put_contract(&new_contract(Promotion::Manual, "d2"), &by(1)).await.unwrap();
+    let next = registry.put_contract(&next_contract(Promotion::Manual, "d2", 1), &by(1)).await.unwrap();
     assert_eq!(next, Outcome::Done(ContractNumber::new(2)));
     assert_eq!(registry.contracts(&recs()).await.unwrap().len(), 2);
     assert_eq!(registry.dataset(&recs()).await.unwrap().settings.promotion, Promotion::Manual);
@@ -272,7 +286,7 @@ async fn an_answer_that_is_lost_is_told_from_a_request_that_is_lost() {
         let made = registry.announce(&recs(), &announcement("recs-1", "id"), &by(0)).await.unwrap();
         assert!(made.is_done(), "{faults:?}");
         memory.fail(faults.clone());
-        let put = registry.put_contract(&new_contract(Promotion::Auto, "d2"), &by(1)).await.unwrap();
+        let put = registry.put_contract(&next_contract(Promotion::Auto, "d2", 1), &by(1)).await.unwrap();
         assert_eq!(put, Outcome::Done(ContractNumber::new(2)), "{faults:?}");
         let records = registry.log(&recs(), None).await.unwrap();
         assert_eq!(records.len(), 3, "{faults:?}");
