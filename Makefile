@@ -11,12 +11,13 @@ CONTRACT_TOOLS := $(CONTRACT_VENV)/.installed
 BENCH_VENV := .local/venv-bench
 BENCH_TOOLS := $(BENCH_VENV)/.installed
 CARGO_DENY := .local/cargo/bin/cargo-deny
+CARGO_FUZZ := .local/cargo/bin/cargo-fuzz
 
 # cargo-lambda always names a target, and cargo keeps artefacts of a named target apart: with the same name everywhere
 # `make demo`, `make test` and `make check` build each dependency once.
 export CARGO_BUILD_TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: demo test test-flow check bench up down deploy
+.PHONY: demo test test-flow check bench fuzz up down deploy
 
 # ---------------------------------------------------------------- what people do first
 demo: $(AWS_TOOLS) $(SAM_TOOLS)
@@ -50,6 +51,16 @@ bench: $(BENCH_TOOLS)
 	cargo build --release --locked --package prune
 	cargo build --release --locked --package runtime-only
 	cargo run --release --locked --package septet-bench -- --python $(BENCH_VENV)/bin/python
+
+# Searches for input that breaks what Septet promises, FUZZ_SECONDS in each target; what it finds worth trying stays in
+# tests/fuzz/corpus, and what broke something in tests/fuzz/artifacts.
+FUZZ_SECONDS ?= 150
+FUZZ_TARGETS := answer document message profile scan-page
+fuzz: $(CARGO_FUZZ)
+	set -e; export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16; for target in $(FUZZ_TARGETS); do \
+	    $(CARGO_FUZZ) fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz --sanitizer none --features libfuzzer-sys \
+	        $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024; \
+	done
 
 # ---------------------------------------------------------------- the local AWS (local/README.md)
 up: $(AWS_TOOLS) $(SAM_TOOLS)
@@ -86,6 +97,9 @@ $(CONTRACT_TOOLS): local/requirements-contract.txt
 
 $(CARGO_DENY):
 	cargo install --quiet --locked --root .local/cargo cargo-deny@0.20.2
+
+$(CARGO_FUZZ):
+	cargo install --quiet --locked --root .local/cargo cargo-fuzz@0.13.2
 
 .PHONY: nextest
 nextest:

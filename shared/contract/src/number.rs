@@ -43,7 +43,7 @@ impl Number {
         if mantissa == 0 {
             return Ok(Self::ZERO);
         }
-        if exponent.abs() > 1 << 32 {
+        if exponent.unsigned_abs() > 1 << 32 {
             return Err(NumberError::OutOfRange);
         }
         while mantissa.is_multiple_of(10) {

@@ -294,7 +294,10 @@ impl fmt::Display for Refusal {
                 write!(f, "the new contract was judged against contract {judged}; meanwhile {is} is in force")
             }
             Self::OtherContract { judged: None, is } => {
-                write!(f, "the dataset was new when the contract was judged; meanwhile contract {is} is in force")
+                write!(
+                    f,
+                    "the dataset was new when the contract was judged; meanwhile contract {is} is in force"
+                )
             }
             Self::LeaseLost { version } => {
                 write!(f, "the check of version {version} was taken over by another invocation")
