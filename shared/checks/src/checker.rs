@@ -225,13 +225,26 @@ impl Walk<'_> {
         }
     }
 
+    #[inline(always)]
     fn value(&mut self, node: usize, view: View<'_>, place: &Place<'_>) {
-        let plan = self.plan;
-        let compiled = &plan.nodes[node];
+        let compiled = &self.plan.nodes[node];
         let physical = view.physical();
         let counts = &mut self.profile.places[node];
         let count = &mut counts.types[physical as usize];
         *count = count.saturating_add(1);
+        if compiled.bare & 1 << physical as u16 == 0 || counts.values.is_some() {
+            self.tested(node, view, place);
+        } else if matches!(view, View::M(_) | View::L(_) | View::SS(_) | View::NS(_) | View::BS(_)) {
+            self.below(node, view, place);
+        }
+    }
+
+    /// A value that is more than counted.
+    fn tested(&mut self, node: usize, view: View<'_>, place: &Place<'_>) {
+        let plan = self.plan;
+        let compiled = &plan.nodes[node];
+        let physical = view.physical();
+        let counts = &mut self.profile.places[node];
         if matches!(view, View::Null) {
             if let Some(required) = compiled.required {
                 self.fail(required, place, Some(view));
@@ -244,10 +257,6 @@ impl Walk<'_> {
         };
         let sure =
             compiled.sure & 1 << physical as u16 != 0 && (number.is_some() || physical != PhysicalType::N);
-        if sure && compiled.is_plain() && counts.values.is_none() {
-            self.below(node, view, place);
-            return;
-        }
         let moment = match (view, &compiled.moment) {
             (View::S(text), Some(reader)) => match &reader.format {
                 Some(format) => format.read(text),

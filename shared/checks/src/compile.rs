@@ -46,6 +46,11 @@ impl Plan {
         for rule in &object.quality {
             compiler.rule(ROOT, None, rule);
         }
+        for node in &mut compiler.plan.nodes {
+            // Whether a number is one is for a test to say, and whether null may be.
+            let tested = 1 << PhysicalType::N as u16 | 1 << PhysicalType::Null as u16;
+            node.bare = if node.is_plain() { node.sure & !tested } else { 0 };
+        }
         compiler.plan
     }
 }

@@ -51,6 +51,8 @@ pub(crate) struct Node {
     pub(crate) types: Vec<usize>,
     /// The physical types, as bits, of which all checks of the type surely hold; of N if it is a number at all.
     pub(crate) sure: u16,
+    /// Those of them that are counted, and nothing else is to be done about the value itself.
+    pub(crate) bare: u16,
     /// Checks of the value, in the order of the contract.
     pub(crate) values: Vec<usize>,
     /// Counts of metrics, which are no failures by themselves.
