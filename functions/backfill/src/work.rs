@@ -1,0 +1,60 @@
+//! What a worker needs for one run: the source with its secret, and the sink.
+
+use std::sync::Arc;
+
+use septet_recovery::Feed;
+use septet_recovery::feed::{self, Authentication, SecretRef};
+use septet_recovery::http::HttpSource;
+use septet_recovery::ledger::Run;
+use septet_recovery::port::Sink;
+use septet_recovery::sink::{DynamoDbSink, SqsSink};
+
+use crate::error::Error;
+use crate::handler::Backfill;
+
+impl Backfill {
+    pub(crate) async fn source(&self, feed: &Feed) -> Result<HttpSource, Error> {
+        let secret = match secret_of(&feed.authentication) {
+            None => None,
+            Some(reference) => {
+                let fetched = self.secrets.fetch(reference).await;
+                Some(fetched.map_err(|source| Error::Secret { feed: feed.name.clone(), source })?)
+            }
+        };
+        HttpSource::new(feed, secret, self.config.loopback)
+            .map_err(|failure| Error::Source { feed: feed.name.clone(), failure })
+    }
+
+    pub(crate) fn sink(&self, run: &Run, feed: &Feed) -> Result<Box<dyn Sink>, Error> {
+        let refuse = |problem: String| Error::Sink { feed: feed.name.clone(), problem };
+        let sink = match &run.sink {
+            None => &feed.sink,
+            Some(name) => {
+                feed.other_sinks.get(name).ok_or_else(|| refuse(format!("the feed has no sink {name:?} any more")))?
+            }
+        };
+        let (sqs, entropy) = (self.sqs.clone(), Arc::clone(&self.entropy));
+        Ok(match sink {
+            feed::Sink::Sqs { queue_url } => Box::new(SqsSink::standard(sqs, queue_url, entropy)),
+            feed::Sink::SqsFifo { queue_url, message_group } => {
+                Box::new(SqsSink::fifo(sqs, queue_url, message_group.as_ref(), entropy))
+            }
+            feed::Sink::DynamoDb { table, version_attribute } => {
+                // This function may write the registry, so a feed must not.
+                if table.rsplit('/').next() == Some(self.config.registry_table.as_str()) {
+                    return Err(refuse(format!("{table} is the registry")));
+                }
+                Box::new(DynamoDbSink::new(self.dynamodb.clone(), table, version_attribute))
+            }
+        })
+    }
+}
+
+fn secret_of(authentication: &Authentication) -> Option<&SecretRef> {
+    match authentication {
+        Authentication::None => None,
+        Authentication::Bearer { secret }
+        | Authentication::ApiKey { secret, .. }
+        | Authentication::Basic { secret, .. } => Some(secret),
+    }
+}
