@@ -1,6 +1,7 @@
 //! What commands share: the clients, who acts, and what the time is.
 
 use jiff::Timestamp;
+use septet_recovery::Ledger;
 use septet_registry::{By, Clock, Dataset, DatasetName, Registry, SystemClock};
 use septet_tables::Tables;
 
@@ -16,6 +17,8 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     pub(crate) tables: Tables,
     pub(crate) queue: Queue,
+    pub(crate) ledger: Ledger,
+    pub(crate) recovery_queue: Queue,
     pub(crate) region: String,
     pub(crate) screen: Screen,
     pub(crate) yes: bool,
@@ -24,14 +27,20 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) async fn new(global: Global, screen: Screen) -> Result<Self, Failure> {
-        let Clients { registry, tables, queue, region } = Clients::new(&global).await?;
+        let Clients { registry, tables, queue, ledger, recovery_queue, region } =
+            Clients::new(&global).await?;
         let actor = global.actor.unwrap_or_else(actor);
-        Ok(Self { registry, tables, queue, region, screen, yes: global.yes, actor })
+        Ok(Self { registry, tables, queue, ledger, recovery_queue, region, screen, yes: global.yes, actor })
     }
 
     /// The one who acts, now.
     pub(crate) fn by(&self) -> By {
         By::new(&self.actor, now())
+    }
+
+    /// The one who acts, now, as the ledger of recoveries has it.
+    pub(crate) fn by_in_ledger(&self) -> septet_recovery::ledger::By {
+        septet_recovery::ledger::By { actor: self.actor.clone(), now: now() }
     }
 
     pub(crate) async fn dataset(&self, dataset: &DatasetName) -> Result<Dataset, Failure> {

@@ -13,6 +13,9 @@ use crate::items::Format;
 use crate::reading;
 
 pub(crate) use crate::reading::Document;
+pub(crate) use recovery::{BackfillCommand, FeedCommand, Ordered, Ranged};
+
+mod recovery;
 
 /// Publish datasets as immutable DynamoDB tables, point readers at them, and roll back
 #[derive(Debug, Parser)]
@@ -61,6 +64,15 @@ pub(crate) struct Global {
         value_name = "QUEUE"
     )]
     pub(crate) publish_queue: String,
+    /// The recovery queue, by URL or by name
+    #[arg(
+        long,
+        global = true,
+        env = "SEPTET_RECOVERY_QUEUE_URL",
+        default_value = "septet-recovery",
+        value_name = "QUEUE"
+    )]
+    pub(crate) recovery_queue: String,
     /// Print one JSON document
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -130,6 +142,12 @@ pub(crate) enum Command {
     /// Show which versions pruning keeps, retires and deletes
     #[command(after_help = "Examples:\n  septet prune --plan\n  septet prune --plan recs --json")]
     Prune(Prune),
+    /// Put, show and check feeds of third parties
+    #[command(subcommand)]
+    Feed(FeedCommand),
+    /// Bring back a range of a feed, and follow it
+    #[command(subcommand)]
+    Backfill(BackfillCommand),
 }
 
 #[derive(Debug, Subcommand)]

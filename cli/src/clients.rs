@@ -1,11 +1,13 @@
 //! The clients of AWS: the one place where the command names the SDK, but for the queue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use septet_registry::{Entropy, Registry};
+use septet_recovery::Ledger;
+use septet_registry::{DynamoDb, Entropy, Registry};
 use septet_tables::{SealPolicy, Tables};
 
 use crate::args::Global;
@@ -18,6 +20,8 @@ pub(crate) struct Clients {
     pub(crate) registry: Registry,
     pub(crate) tables: Tables,
     pub(crate) queue: Queue,
+    pub(crate) ledger: Ledger,
+    pub(crate) recovery_queue: Queue,
     pub(crate) region: String,
 }
 
@@ -36,10 +40,14 @@ impl Clients {
             Some(roles) => SealPolicy::new(roles.split(',').map(str::trim))?,
             None => SealPolicy::of_whoever(),
         };
+        let sqs = aws_sdk_sqs::Client::new(&config);
+        let store = DynamoDb::new(dynamodb.clone(), &global.registry);
         Ok(Self {
+            ledger: Ledger::new(Arc::new(store), Arc::new(Entropy::from_system())),
             registry: Registry::in_dynamodb(dynamodb.clone(), &global.registry, Entropy::from_system()),
             tables: Tables::new(dynamodb, seal),
-            queue: Queue::new(aws_sdk_sqs::Client::new(&config), &global.publish_queue),
+            queue: Queue::new(sqs.clone(), &global.publish_queue, "publish"),
+            recovery_queue: Queue::new(sqs, &global.recovery_queue, "recovery"),
             region,
         })
     }

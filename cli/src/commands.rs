@@ -1,7 +1,9 @@
 //! The commands.
 
+mod backfill;
 mod check;
 mod contract;
+mod feed;
 mod history;
 mod log;
 mod moves;
@@ -12,7 +14,7 @@ mod versions;
 mod wait;
 
 use crate::app::App;
-use crate::args::{Command, Contract, Global};
+use crate::args::{Command, Contract, FeedCommand, Global};
 use crate::exit;
 use crate::failure::Failure;
 use crate::screen::{Answer, Screen};
@@ -21,6 +23,9 @@ use crate::screen::{Answer, Screen};
 pub(crate) async fn run(command: Command, global: Global, screen: Screen) -> Result<Answer, Failure> {
     if let Command::Contract(Contract::Lint { file }) = &command {
         return contract::lint(file, &screen);
+    }
+    if let Command::Feed(FeedCommand::Lint { file }) = &command {
+        return feed::lint(file, &screen);
     }
     if let Command::Contract(Contract::Diff(diff)) = &command
         && let Some(answer) = contract::of_files(diff, &screen)
@@ -59,6 +64,8 @@ async fn in_aws(app: &App, command: Command) -> Result<Answer, Failure> {
         Command::Log(log) => log::log(app, log).await,
         Command::History(history) => history::history(app, history).await,
         Command::Prune(prune) => plan::plan(app, prune).await,
+        Command::Feed(command) => feed::run(app, command).await,
+        Command::Backfill(command) => backfill::run(app, command).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The publish queue, as far as signals go to it.
+//! The queues of Septet, as far as signals go to it.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -7,16 +7,18 @@ use septet_registry::{Message, Signal};
 
 use crate::failure::{Failure, chain, of_denial, of_silence};
 
-/// The publish queue, by URL or by name.
+/// A queue of Septet, by URL or by name.
 #[derive(Debug)]
 pub(crate) struct Queue {
     client: Client,
     named: String,
+    /// What hints call it: `publish` or `recovery`.
+    kind: &'static str,
 }
 
 impl Queue {
-    pub(crate) fn new(client: Client, named: &str) -> Self {
-        Self { client, named: named.into() }
+    pub(crate) fn new(client: Client, named: &str, kind: &'static str) -> Self {
+        Self { client, named: named.into(), kind }
     }
 
     /// The queue's URL; looks the name up where there is only a name.
@@ -31,18 +33,26 @@ impl Queue {
 
     /// Sends a signal.
     pub(crate) async fn send(&self, url: &str, signal: &Signal) -> Result<(), Failure> {
-        let body = Message::Signal(signal.clone()).to_json().to_string();
+        self.send_body(url, Message::Signal(signal.clone()).to_json().to_string()).await
+    }
+
+    /// Sends a message as it is.
+    pub(crate) async fn send_body(&self, url: &str, body: String) -> Result<(), Failure> {
         let sent = self.client.send_message().queue_url(url).message_body(body).send().await;
         sent.map(drop).map_err(|error| self.failed("sqs:SendMessage", error))
     }
 
     fn missing(&self) -> Failure {
+        let (kind, variable) = (self.kind, self.kind.to_uppercase());
+        let output = if kind == "publish" { "PublishQueueUrl" } else { "RecoveryQueueUrl" };
         Failure::new(
             format!(
-                "failed to find the publish queue {}: it does not exist in this account and region",
+                "failed to find the {kind} queue {}: it does not exist in this account and region",
                 self.named
             ),
-            "check AWS_REGION; --publish-queue or SEPTET_PUBLISH_QUEUE_URL takes the stack's output PublishQueueUrl",
+            format!(
+                "check AWS_REGION; --{kind}-queue or SEPTET_{variable}_QUEUE_URL takes the stack's output {output}"
+            ),
         )
     }
 
@@ -53,7 +63,8 @@ impl Queue {
     {
         let code = error.code().unwrap_or_default().to_owned();
         let message = error.message().unwrap_or_default().to_owned();
-        let what = |why: &str| format!("failed to call {action} on the publish queue {}: {why}", self.named);
+        let what =
+            |why: &str| format!("failed to call {action} on the {} queue {}: {why}", self.kind, self.named);
         if code.contains("QueueDoesNotExist") || code.contains("NonExistentQueue") {
             return self.missing();
         }
@@ -64,13 +75,13 @@ impl Queue {
             return Failure::new(what(&format!("permission is missing ({message})")), of_denial(&message));
         }
         if code.contains("Throttl") {
-            return Failure::new(what("SQS throttles"), "the signal was not sent; try again in a minute");
+            return Failure::new(what("SQS throttles"), "the message was not sent; try again in a minute");
         }
         if code.is_empty() {
             let cause = chain(&error);
             return Failure::new(what("no answer"), of_silence(&cause));
         }
         let id = error.request_id().map(|id| format!(", request {id}")).unwrap_or_default();
-        Failure::new(what(&format!("{message} ({code}{id})")), "sending the same signal again does no harm")
+        Failure::new(what(&format!("{message} ({code}{id})")), "sending the same message again does no harm")
     }
 }

@@ -180,7 +180,12 @@ impl Backfill {
     }
 
     /// Keeps a message that cannot be followed where an operator finds it, with the reason.
-    async fn refuse(&self, feed: Option<&FeedName>, reason: String, letter: &Letter) -> Result<Ending, Error> {
+    async fn refuse(
+        &self,
+        feed: Option<&FeedName>,
+        reason: String,
+        letter: &Letter,
+    ) -> Result<Ending, Error> {
         let by = By { actor: letter.sender.clone(), now: self.clock.now() };
         if let Some(feed) = feed {
             self.ledger.refuse(feed, &reason, &by).await?;

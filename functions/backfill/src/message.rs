@@ -21,7 +21,10 @@ impl Letter {
     /// A message of a batch.
     pub fn from_queue(message: &SqsMessage) -> Self {
         let sender = message.attributes.get("SenderId").cloned();
-        Self { body: message.body.clone().unwrap_or_default(), sender: sender.unwrap_or_else(|| ACTOR.into()) }
+        Self {
+            body: message.body.clone().unwrap_or_default(),
+            sender: sender.unwrap_or_else(|| ACTOR.into()),
+        }
     }
 }
 
@@ -47,9 +50,10 @@ impl Message {
         let value: Option<Value> = serde_json::from_str(body).ok();
         let feed = || FeedName::parse(value.as_ref()?.get("feed")?.as_str()?).ok();
         if value.as_ref().is_some_and(|value| value.get("lane").is_some()) {
-            return serde_json::from_str(body)
-                .map(Self::Lane)
-                .unwrap_or_else(|error| Self::Unreadable { feed: feed(), reason: format!("the order: {error}") });
+            return serde_json::from_str(body).map(Self::Lane).unwrap_or_else(|error| Self::Unreadable {
+                feed: feed(),
+                reason: format!("the order: {error}"),
+            });
         }
         RangeRequest::parse(body)
             .map(Self::Range)
@@ -78,16 +82,19 @@ mod tests {
 
     #[test]
     fn a_range_and_an_order_are_told_apart() {
-        let range = r#"{"feed":"plays","from":"2026-11-18T00:00:00Z","to":"2026-11-22T00:00:00Z","reason":"r"}"#;
+        let range =
+            r#"{"feed":"plays","from":"2026-11-18T00:00:00Z","to":"2026-11-22T00:00:00Z","reason":"r"}"#;
         assert!(matches!(Message::read(range), Message::Range(_)));
-        let order = r#"{"feed":"plays","run":"00000000-0000-8000-8000-000000000007","lane":3,"hop":2,"idle":1}"#;
+        let order =
+            r#"{"feed":"plays","run":"00000000-0000-8000-8000-000000000007","lane":3,"hop":2,"idle":1}"#;
         let Message::Lane(order) = Message::read(order) else { panic!("{order}") };
         assert_eq!((order.lane, order.hop, order.idle), (3, 2, 1));
     }
 
     #[test]
     fn what_cannot_be_followed_says_field_and_fix_and_keeps_the_feed() {
-        let (feed, reason) = unreadable(r#"{"feed":"plays","from":"yesterday","to":"2026-11-22","reason":"r"}"#);
+        let (feed, reason) =
+            unreadable(r#"{"feed":"plays","from":"yesterday","to":"2026-11-22","reason":"r"}"#);
         assert_eq!(feed.as_deref(), Some("plays"));
         assert!(reason.contains("from: \"yesterday\" is no time with a zone (write a time"), "{reason}");
         assert!(reason.contains("; to: "), "{reason}");

@@ -61,7 +61,8 @@ impl Queue {
         // What no attribute may hold goes; an empty attribute is refused as well.
         let legal = reason.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}'));
         let reason: String = legal.take(REASON).chain((reason.is_empty()).then_some('-')).collect();
-        let attribute = MessageAttributeValue::builder().data_type("String").string_value(reason).build().ok();
+        let attribute =
+            MessageAttributeValue::builder().data_type("String").string_value(reason).build().ok();
         let call = self.client.send_message().queue_url(&self.url).message_body(body);
         let call = match attribute {
             Some(attribute) => call.message_attributes("septet.refused", attribute),

@@ -31,7 +31,9 @@ const LARGEST: usize = 262_144;
 #[non_exhaustive]
 pub enum SecretError {
     /// Permission is missing.
-    #[error("permission is missing for {action} on {name}: add it to the stack's parameter FeedSecrets ({message})")]
+    #[error(
+        "permission is missing for {action} on {name}: add it to the stack's parameter FeedSecrets ({message})"
+    )]
     Denied {
         /// The call.
         action: &'static str,
@@ -145,7 +147,9 @@ impl Secrets {
             match self.attempt(&call).await {
                 Attempt::Answer(answer) => break answer,
                 Attempt::Again(error) if tries >= TRIES => return Err(error),
-                Attempt::Again(_) => tokio::time::sleep(self.entropy.jitter(Duration::from_millis(200 << tries))).await,
+                Attempt::Again(_) => {
+                    tokio::time::sleep(self.entropy.jitter(Duration::from_millis(200 << tries))).await
+                }
                 Attempt::Failed(error) => return Err(error),
             }
         };
@@ -155,7 +159,9 @@ impl Secrets {
             SecretRef::SecretsManager { key: Some(key), .. } => {
                 let members: Value = serde_json::from_str(text).unwrap_or_default();
                 let member = members.get(key).and_then(Value::as_str);
-                member.map(Secret::new).ok_or_else(|| call.missing("it has no text under the member that the feed names"))
+                member
+                    .map(Secret::new)
+                    .ok_or_else(|| call.missing("it has no text under the member that the feed names"))
             }
             _ => Ok(Secret::new(text)),
         }
@@ -167,7 +173,8 @@ impl Secrets {
             Err(error) => return Attempt::Again(error),
         };
         let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let https = match hyper_rustls::HttpsConnectorBuilder::new().with_provider_and_native_roots(provider) {
+        let https = match hyper_rustls::HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)
+        {
             Ok(builder) => builder.https_or_http().enable_http1().build(),
             Err(error) => return Attempt::Failed(call.unavailable(error)),
         };
@@ -187,7 +194,8 @@ impl Secrets {
         if status == 200 {
             return Attempt::Answer(body);
         }
-        let text = |names: [&str; 2]| names.iter().find_map(|name| body.get(*name)?.as_str()).unwrap_or_default();
+        let text =
+            |names: [&str; 2]| names.iter().find_map(|name| body.get(*name)?.as_str()).unwrap_or_default();
         let code = text(["__type", "code"]).rsplit('#').next().unwrap_or_default();
         match code {
             "AccessDeniedException" | "AccessDenied" => Attempt::Failed(SecretError::Denied {
@@ -195,7 +203,9 @@ impl Secrets {
                 name: call.name.clone(),
                 message: text(["message", "Message"]).to_owned(),
             }),
-            "ResourceNotFoundException" | "ParameterNotFound" => Attempt::Failed(call.missing("there is none")),
+            "ResourceNotFoundException" | "ParameterNotFound" => {
+                Attempt::Failed(call.missing("there is none"))
+            }
             _ if status >= 500 || status == 429 || code.contains("Throttl") => {
                 Attempt::Again(call.unavailable(format!("status {status} {code}")))
             }
@@ -214,7 +224,8 @@ impl Secrets {
                 format!("https://{}.{region}.{suffix}/", call.service)
             }
         };
-        let provider = self.credentials.as_ref().ok_or_else(|| call.unavailable("there are no credentials"))?;
+        let provider =
+            self.credentials.as_ref().ok_or_else(|| call.unavailable("there are no credentials"))?;
         let credentials = provider.provide_credentials().await;
         let identity = credentials.map_err(|_| call.unavailable("there are no credentials"))?.into();
         let body = call.body.to_string();

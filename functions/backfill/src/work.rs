@@ -29,9 +29,10 @@ impl Backfill {
         let refuse = |problem: String| Error::Sink { feed: feed.name.clone(), problem };
         let sink = match &run.sink {
             None => &feed.sink,
-            Some(name) => {
-                feed.other_sinks.get(name).ok_or_else(|| refuse(format!("the feed has no sink {name:?} any more")))?
-            }
+            Some(name) => feed
+                .other_sinks
+                .get(name)
+                .ok_or_else(|| refuse(format!("the feed has no sink {name:?} any more")))?,
         };
         let (sqs, entropy) = (self.sqs.clone(), Arc::clone(&self.entropy));
         Ok(match sink {

@@ -208,11 +208,7 @@ impl Ledger {
             let Some(item) = self.get::<FeedItem>(&feed_key(&request.feed)).await? else {
                 return Ok(Decided::Refuse(unknown()));
             };
-            let Ok(feed) = Feed::parse(&item.value.document) else {
-                return Err(malformed(&feed_key(&request.feed), "the feed was written by another Septet"));
-            };
-            let covered = self.covered(request, &item.value).await?;
-            let run = match decide::plan(&feed, request, &covered, &by.actor, by.now) {
+            let run = match self.planned(request, &item.value, by).await? {
                 Ok(run) => run,
                 Err(refusal) => return Ok(Decided::Refuse(refusal)),
             };
@@ -226,6 +222,27 @@ impl Ledger {
             Ok(Decided::Write(writes, run))
         })
         .await
+    }
+
+    /// The run that [`start`](Self::start) would make, or why it would not; nothing is written.
+    pub async fn plan(&self, request: &RangeRequest, by: &By) -> Result<Result<Run, Refusal>, Error> {
+        match self.feed(&request.feed).await? {
+            Some(item) => self.planned(request, &item, by).await,
+            None => Ok(Err(Refusal::UnknownFeed { feed: request.feed.to_string() })),
+        }
+    }
+
+    async fn planned(
+        &self,
+        request: &RangeRequest,
+        item: &FeedItem,
+        by: &By,
+    ) -> Result<Result<Run, Refusal>, Error> {
+        let Ok(feed) = Feed::parse(&item.document) else {
+            return Err(malformed(&feed_key(&request.feed), "the feed was written by another Septet"));
+        };
+        let covered = self.covered(request, item).await?;
+        Ok(decide::plan(&feed, request, &covered, &by.actor, by.now))
     }
 
     /// What other runs of the feed read, or are reading, of the stretch of time.

@@ -50,7 +50,10 @@ async fn a_malformed_range_ends_in_the_dead_letters_and_on_record_and_holds_up_n
     let log = world.backfill.ledger.log(&plays(), None).await.unwrap();
     let refused: Vec<_> = log.iter().filter(|record| record.action == Action::Refuse).collect();
     assert_eq!(refused.len(), 1);
-    assert_eq!((refused[0].reason.as_deref(), refused[0].actor.as_str()), (Some(reason.as_str()), "AIDA:ann"));
+    assert_eq!(
+        (refused[0].reason.as_deref(), refused[0].actor.as_str()),
+        (Some(reason.as_str()), "AIDA:ann")
+    );
 }
 
 #[tokio::test]
@@ -69,11 +72,15 @@ async fn a_message_without_time_comes_again_and_a_lane_goes_on_in_another_messag
     let world = World::new().await;
     let batch = json!({"Records": [{"messageId": "m-1", "body": range(""), "attributes": {}, "messageAttributes": {}}]});
     let answer = world.backfill.handle(batch, &world.invocation(1)).await.unwrap();
-    assert_eq!(serde_json::to_value(answer).unwrap(), json!({"batchItemFailures": [{"itemIdentifier": "m-1"}]}));
+    assert_eq!(
+        serde_json::to_value(answer).unwrap(),
+        json!({"batchItemFailures": [{"itemIdentifier": "m-1"}]})
+    );
 
     world.deliver(&[&range("")]).await;
     let order = world.orders().remove(0);
-    let batch = json!({"Records": [{"messageId": "m-2", "body": order, "attributes": {}, "messageAttributes": {}}]});
+    let batch =
+        json!({"Records": [{"messageId": "m-2", "body": order, "attributes": {}, "messageAttributes": {}}]});
     let answer = world.backfill.handle(batch, &world.invocation(4)).await.unwrap();
     assert_eq!(serde_json::to_value(answer).unwrap(), json!({"batchItemFailures": []}));
     let next: serde_json::Value = serde_json::from_str(&world.orders()[0]).unwrap();

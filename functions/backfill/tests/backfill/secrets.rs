@@ -56,8 +56,18 @@ async fn without_its_secret_nothing_is_asked_and_the_message_comes_again() {
             "plays-api: there is none",
             false,
         ),
-        ((200, json!({"SecretString": "{\"other\":\"t0ken\"}"})), "Secret.Missing", "no text under the member", false),
-        ((503, json!({})), "Secret.Unavailable", "secretsmanager:GetSecretValue of plays-api: status 503", true),
+        (
+            (200, json!({"SecretString": "{\"other\":\"t0ken\"}"})),
+            "Secret.Missing",
+            "no text under the member",
+            false,
+        ),
+        (
+            (503, json!({})),
+            "Secret.Unavailable",
+            "secretsmanager:GetSecretValue of plays-api: status 503",
+            true,
+        ),
     ] {
         world.store.answers([answer]);
         let error = world.backfill.one(&letter, "m", &invocation).await.unwrap_err();

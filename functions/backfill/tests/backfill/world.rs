@@ -30,7 +30,8 @@ struct Plays;
 /// The rows' ids and times, some of them outside of the range.
 pub(crate) fn rows() -> Vec<(u64, i64)> {
     let even = (0..400).map(|n| (n, FROM - 100 + n as i64 * 10));
-    let edges = (0..=4).flat_map(|n| [(1000 + n, FROM + n as i64 * 900 - 1), (2000 + n, FROM + n as i64 * 900)]);
+    let edges =
+        (0..=4).flat_map(|n| [(1000 + n, FROM + n as i64 * 900 - 1), (2000 + n, FROM + n as i64 * 900)]);
     even.chain(edges).collect()
 }
 
@@ -50,8 +51,10 @@ impl Respond for Plays {
         let found: Vec<_> = rows().into_iter().filter(|(_, time)| (since..until).contains(time)).collect();
         let (start, size) = (number("cursor").unwrap_or(0) as usize, number("limit").unwrap() as usize);
         let end = (start + size).min(found.len());
-        let page: Vec<_> =
-            found[start.min(end)..end].iter().map(|(id, time)| json!({"id": id, "played_at": time})).collect();
+        let page: Vec<_> = found[start.min(end)..end]
+            .iter()
+            .map(|(id, time)| json!({"id": id, "played_at": time}))
+            .collect();
         let more = end < found.len();
         ResponseTemplate::new(200).set_body_json(json!({
             "plays": page, "meta": {"total": found.len(), "next": more.then_some(end), "has_more": more},
@@ -112,8 +115,10 @@ impl World {
         let emulator = Emulator::start().await;
         emulator.create_registry_table(REGISTRY).await;
         emulator.create_table("plays", &[("id", "N")]).await;
-        let (queue_url, dead_letters_url) = (emulator.create_queue(QUEUE), emulator.create_queue(DEAD_LETTERS));
-        let credentials = Credentials::new(emulator.access_key(Emulator::PRINCIPAL), "secret", None, None, "test");
+        let (queue_url, dead_letters_url) =
+            (emulator.create_queue(QUEUE), emulator.create_queue(DEAD_LETTERS));
+        let credentials =
+            Credentials::new(emulator.access_key(Emulator::PRINCIPAL), "secret", None, None, "test");
         let sdk = |endpoint: &str| {
             SdkConfig::builder()
                 .behavior_version(aws_config::BehaviorVersion::latest())
@@ -193,7 +198,8 @@ impl World {
     pub(crate) fn orders(&self) -> Vec<String> {
         let sent = self.emulator.sent(QUEUE);
         let mut delivered = self.delivered.lock().unwrap();
-        let new = sent[*delivered..].iter().map(|it| it["MessageBody"].as_str().unwrap().to_owned()).collect();
+        let new =
+            sent[*delivered..].iter().map(|it| it["MessageBody"].as_str().unwrap().to_owned()).collect();
         *delivered = sent.len();
         new
     }

@@ -1,0 +1,163 @@
+//! What can be typed about feeds and their recoveries.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use septet_recovery::{FeedName, Step};
+use uuid::Uuid;
+
+use crate::reading;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FeedCommand {
+    /// Put a feed; runs that are under way go on with what it was
+    #[command(after_help = "Examples:\n  septet feed put feeds/plays.yaml\n  septet feed put - < plays.json")]
+    Put {
+        /// A feed, YAML or JSON; `-` reads standard input
+        file: PathBuf,
+    },
+    /// Show a feed
+    #[command(after_help = "Example:\n  septet feed show plays --json | jq .document")]
+    Show {
+        /// The feed
+        #[arg(value_parser = FeedName::parse)]
+        feed: FeedName,
+    },
+    /// List feeds and how many runs of each are not over
+    #[command(after_help = "Example:\n  septet feed list")]
+    List,
+    /// Check a feed without putting it; needs no AWS
+    #[command(after_help = "Example:\n  septet feed lint feeds/plays.yaml")]
+    Lint {
+        /// A feed, YAML or JSON; `-` reads standard input
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackfillCommand {
+    /// Show what a recovery would read, and start nothing
+    #[command(after_help = "Example:\n  septet backfill plan plays --from 2026-11-18 --to 2026-11-22")]
+    Plan(Ranged),
+    /// Start a recovery; the same again is the same run
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  septet backfill start plays --from 2026-11-18 --to 2026-11-22 --reason 'it was silent'\n",
+        "  septet backfill start plays --from 2026-11-18 --to 2026-11-19 --reason 'try it' --sink shadow --rate 2",
+    ))]
+    Start {
+        #[command(flatten)]
+        range: Ranged,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Show how far a run is: progress, rate, time left, and a strip of its windows
+    #[command(
+        after_help = "Examples:\n  septet backfill status plays\n  septet backfill status plays RUN --follow"
+    )]
+    Status {
+        /// The feed
+        #[arg(value_parser = FeedName::parse)]
+        feed: FeedName,
+        /// The run [default: the latest]
+        run: Option<Uuid>,
+        /// Stay until it is over
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Read nothing more for now; pages that are being read are finished
+    Pause(Ordered),
+    /// Go on with a paused run
+    Resume(Ordered),
+    /// Read nothing more, for good
+    Cancel(Ordered),
+    /// Read faster or slower from now on
+    #[command(
+        after_help = "Example:\n  septet backfill set plays RUN --rate 2 --concurrency 8 --reason 'it is night'"
+    )]
+    Set {
+        #[command(flatten)]
+        order: Ordered,
+        /// Calls per second, at most what the feed allows
+        #[arg(long, required_unless_present = "concurrency")]
+        rate: Option<f64>,
+        /// Windows at the same time
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+        concurrency: Option<u32>,
+    },
+    /// Read again what is not done, with the feed as it is now
+    Retry {
+        #[command(flatten)]
+        order: Ordered,
+        /// Rows of a page
+        #[arg(long)]
+        page_size: Option<u64>,
+    },
+    /// List the runs of a feed, the latest first
+    #[command(after_help = "Example:\n  septet backfill list plays --json | jq '.[].state'")]
+    List {
+        /// The feed
+        #[arg(value_parser = FeedName::parse)]
+        feed: FeedName,
+    },
+    /// Show who did what to a feed and its runs, the latest first
+    #[command(after_help = "Example:\n  septet backfill log plays --limit 20")]
+    Log {
+        /// The feed
+        #[arg(value_parser = FeedName::parse)]
+        feed: FeedName,
+        /// At most so many
+        #[arg(long, default_value = "50")]
+        limit: usize,
+    },
+}
+
+/// A run that something is done to.
+#[derive(Debug, Args)]
+pub(crate) struct Ordered {
+    /// The feed
+    #[arg(value_parser = FeedName::parse)]
+    pub(crate) feed: FeedName,
+    /// The run
+    pub(crate) run: Uuid,
+    /// Why
+    #[arg(long)]
+    pub(crate) reason: String,
+}
+
+/// A range, and how it is read.
+#[derive(Debug, Args)]
+pub(crate) struct Ranged {
+    /// The feed
+    #[arg(value_parser = FeedName::parse)]
+    pub(crate) feed: FeedName,
+    /// The first moment; UTC unless it says otherwise
+    #[arg(long, value_parser = reading::time)]
+    pub(crate) from: Timestamp,
+    /// The moment after the last
+    #[arg(long, value_parser = reading::time)]
+    pub(crate) to: Timestamp,
+    /// Length of a window, such as 1h, 15m, or 1d for calendar days [default: the feed's]
+    #[arg(long, value_parser = Step::parse)]
+    pub(crate) step: Option<Step>,
+    /// Rows of a page [default: the feed's]
+    #[arg(long)]
+    pub(crate) page_size: Option<u64>,
+    /// Calls per second, if fewer than the feed's
+    #[arg(long)]
+    pub(crate) rate: Option<f64>,
+    /// Windows at the same time [default: the feed's]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) concurrency: Option<u32>,
+    /// Another sink of the feed, by name
+    #[arg(long)]
+    pub(crate) sink: Option<String>,
+    /// Do everything but inject
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Which windows are read again: none, failed or completed
+    #[arg(long, default_value = "none", value_parser = ["none", "failed", "completed"])]
+    pub(crate) reprocess: String,
+}

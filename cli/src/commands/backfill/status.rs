@@ -1,0 +1,228 @@
+//! How far a run is.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use septet_recovery::FeedName;
+use septet_recovery::ledger::{Run, RunState, WindowItem, WindowState};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::app::{App, now};
+use crate::exit;
+use crate::failure::Failure;
+use crate::screen::{Answer, text, time};
+
+/// Between two looks at the ledger.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Cells of the strip.
+const STRIP: usize = 60;
+/// Windows that are shown with what is wrong with them.
+const STUCK: usize = 20;
+
+/// Where the windows of a run stand, and what they brought.
+#[derive(Debug, Default, PartialEq, Serialize)]
+struct Progress {
+    windows: usize,
+    done: usize,
+    running: usize,
+    suspect: usize,
+    failed: usize,
+    cancelled: usize,
+    pages: u64,
+    rows: u64,
+    injected: u64,
+    poison: u64,
+    rows_per_second: f64,
+    seconds_left: Option<u64>,
+    strip: String,
+}
+
+impl Progress {
+    fn of(run: &Run, windows: &[WindowItem], now: Timestamp) -> Self {
+        let mut progress = Self { windows: run.todo().count(), ..Self::default() };
+        for window in windows {
+            match window.state {
+                WindowState::Pending => {}
+                WindowState::Running => progress.running += 1,
+                WindowState::Done | WindowState::Verified => progress.done += 1,
+                WindowState::Suspect => progress.suspect += 1,
+                WindowState::Failed => progress.failed += 1,
+                WindowState::Cancelled => progress.cancelled += 1,
+            }
+            let counts = &window.progress.counts;
+            progress.pages += counts.pages;
+            progress.rows += counts.rows;
+            progress.injected += counts.injected;
+            progress.poison += counts.poison;
+        }
+        let until = if run.state.is_over() { run.updated_at } else { now };
+        let seconds = until.duration_since(run.started_at).as_secs_f64().max(1.0);
+        progress.rows_per_second = (progress.rows as f64 / seconds * 10.0).round() / 10.0;
+        let over = progress.over();
+        if run.state.works() && over > 0 {
+            let left = progress.windows.saturating_sub(over) as f64;
+            progress.seconds_left = Some((left * seconds / over as f64).ceil() as u64);
+        }
+        progress.strip = strip(run, windows);
+        progress
+    }
+
+    fn over(&self) -> usize {
+        self.done + self.suspect + self.failed + self.cancelled
+    }
+}
+
+/// The run's windows from left to right; a cell shows the worst of those that share it.
+fn strip(run: &Run, windows: &[WindowItem]) -> String {
+    const WORST: [char; 7] = [' ', '#', '.', '>', 'x', '?', '!'];
+    let cells = STRIP.min(run.windows as usize).max(1);
+    let mut strip = vec![0; cells];
+    let mut mark = |index: u32, rank: usize| {
+        let cell = index as usize * cells / (run.windows as usize).max(1);
+        if let Some(cell) = strip.get_mut(cell) {
+            *cell = rank.max(*cell);
+        }
+    };
+    let rank = |state| match state {
+        WindowState::Done | WindowState::Verified => 1,
+        WindowState::Pending => 2,
+        WindowState::Running => 3,
+        WindowState::Cancelled => 4,
+        WindowState::Suspect => 5,
+        WindowState::Failed => 6,
+    };
+    let known: std::collections::HashMap<u32, WindowState> =
+        windows.iter().map(|window| (window.index, window.state)).collect();
+    for index in run.todo() {
+        mark(index, rank(known.get(&index).copied().unwrap_or(WindowState::Pending)));
+    }
+    strip.into_iter().map(|rank| WORST[rank]).collect()
+}
+
+/// Seconds as people say them.
+pub(super) fn length(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+pub(super) async fn status(
+    app: &App,
+    feed: &FeedName,
+    run: Option<Uuid>,
+    follow: bool,
+) -> Result<Answer, Failure> {
+    let bar = (follow && app.screen.is_watched()).then(bar);
+    let mut said = None;
+    loop {
+        let (run, windows) = look(app, feed, run).await?;
+        let progress = Progress::of(&run, &windows, now());
+        if !follow || run.state.is_over() || run.state == RunState::Paused {
+            if let Some(bar) = &bar {
+                bar.finish_and_clear();
+            }
+            return Ok(answer(app, &run, &windows, &progress));
+        }
+        let line = format!(
+            "{}: {} of {} windows, {} rows/s, {} left",
+            run.state.as_str(),
+            progress.over(),
+            progress.windows,
+            progress.rows_per_second,
+            progress.seconds_left.map_or_else(|| "?".into(), length),
+        );
+        match &bar {
+            Some(bar) => {
+                bar.set_length(progress.windows as u64);
+                bar.set_position(progress.over() as u64);
+                bar.set_message(format!("{line}\n[{}]", progress.strip));
+            }
+            // Where nobody looks, a line for each window that is over is enough.
+            None if said != Some(progress.over()) => app.screen.say(&line),
+            None => {}
+        }
+        said = Some(progress.over());
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(1);
+    let style = ProgressStyle::with_template("{spinner} [{bar:40}] {percent}% {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+async fn look(app: &App, feed: &FeedName, run: Option<Uuid>) -> Result<(Run, Vec<WindowItem>), Failure> {
+    let found = match run {
+        Some(run) => app.ledger.run(feed, run).await?,
+        None => app.ledger.runs(feed).await?.pop(),
+    };
+    let Some(run) = found else {
+        let which = run.map_or_else(|| "a run".into(), |run| format!("run {run}"));
+        let hint = format!("`septet backfill list {feed}` shows those there are");
+        return Err(Failure::new(format!("failed to find {which} of {feed}: there is none"), hint));
+    };
+    let windows = app.ledger.windows(feed, run.run).await?;
+    Ok((run, windows.into_iter().map(|held| held.value).collect()))
+}
+
+fn answer(app: &App, run: &Run, windows: &[WindowItem], progress: &Progress) -> Answer {
+    let left = progress.seconds_left.map(|seconds| format!("about {}", length(seconds)));
+    let mut page = app.screen.facts(vec![
+        ("run", format!("{} of {}", run.run, run.feed)),
+        ("state", format!("{} since {}", run.state.as_str(), time(run.updated_at))),
+        ("range", format!("from {} to before {}", time(run.from), time(run.to))),
+        (
+            "windows",
+            format!(
+                "{} of {} over: {} done, {} suspect, {} failed, {} running",
+                progress.over(),
+                progress.windows,
+                progress.done,
+                progress.suspect,
+                progress.failed,
+                progress.running
+            ),
+        ),
+        (
+            "records",
+            format!(
+                "{} injected, {} poison, of {} rows on {} pages",
+                progress.injected, progress.poison, progress.rows, progress.pages
+            ),
+        ),
+        ("rate", format!("{} rows a second", progress.rows_per_second)),
+        ("left", left.unwrap_or_default()),
+        ("started", format!("{} by {}: {}", time(run.started_at), run.started_by, run.reason)),
+    ]);
+    page = format!(
+        "{page}\n\n[{}]\n # done  . pending  > running  x cancelled  ? suspect  ! failed",
+        progress.strip
+    );
+    let wrong: Vec<_> = windows
+        .iter()
+        .filter_map(|window| {
+            let doubt = window.doubt.as_ref().map(ToString::to_string);
+            Some((window, doubt.or_else(|| window.failure.as_ref().map(ToString::to_string))?))
+        })
+        .collect();
+    if !wrong.is_empty() {
+        let mut table = app.screen.table(&["WINDOW", "STATE", "WHY"]);
+        for (window, why) in wrong.iter().take(STUCK) {
+            let state = if window.doubt.is_some() { "suspect" } else { "failed" };
+            table.add_row([time(window.from), state.to_owned(), why.clone()]);
+        }
+        page = format!("{page}\n\n{}", text(&table));
+        app.screen.say(&format!("hint: septet backfill retry {} {} --reason WHY", run.feed, run.run));
+    }
+    let code =
+        if matches!(run.state, RunState::Failed | RunState::Cancelled) { exit::NO } else { exit::DONE };
+    Answer::new(json!({"run": run, "progress": progress}), page).with_code(code)
+}
