@@ -1,4 +1,4 @@
-//! The queues of Septet, as far as signals go to it.
+//! The queues of Septet, as far as the command sends to them.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};

@@ -8,5 +8,6 @@ mod errors;
 mod moves;
 mod pages;
 mod publishing;
+mod recovery;
 mod terminal;
 mod world;
