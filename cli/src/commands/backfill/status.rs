@@ -226,3 +226,91 @@ fn answer(app: &App, run: &Run, windows: &[WindowItem], progress: &Progress) -> 
         if matches!(run.state, RunState::Failed | RunState::Cancelled) { exit::NO } else { exit::DONE };
     Answer::new(json!({"run": run, "progress": progress}), page).with_code(code)
 }
+
+#[cfg(test)]
+mod tests {
+    use septet_recovery::Reprocess;
+    use septet_recovery::ledger::WindowState::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000_000 + seconds).unwrap()
+    }
+
+    fn run(windows: u32, state: RunState) -> Run {
+        Run {
+            run: Uuid::nil(),
+            feed: FeedName::parse("plays").unwrap(),
+            document: String::new(),
+            state,
+            generation: 1,
+            from: at(0),
+            to: at(i64::from(windows)),
+            step: Some("1s".into()),
+            windows,
+            stretches: vec![(0, windows - 1)],
+            page_size: None,
+            rate: None,
+            concurrency: 4,
+            sink: None,
+            dry_run: false,
+            reprocess: Reprocess::None,
+            reason: "it was silent".into(),
+            started_by: "ann".into(),
+            started_at: at(0),
+            updated_at: at(50),
+        }
+    }
+
+    fn window(index: u32, state: WindowState) -> WindowItem {
+        let mut window = WindowItem {
+            index,
+            from: at(i64::from(index)),
+            to: at(i64::from(index) + 1),
+            state,
+            generation: 1,
+            fence: 1,
+            lease: None,
+            progress: Default::default(),
+            doubt: None,
+            failure: None,
+            unsettled: false,
+            updated_at: at(0),
+        };
+        window.progress.counts.rows = 100;
+        window
+    }
+
+    #[test]
+    fn the_strip_shows_each_window_and_the_worst_of_those_that_share_a_cell() {
+        let windows: Vec<_> =
+            (0..).zip([Done, Running, Suspect, Failed, Cancelled]).map(|(n, it)| window(n, it)).collect();
+        assert_eq!(strip(&run(6, RunState::Running), &windows), "#>?!x.");
+        let mut some = run(6, RunState::Running);
+        some.stretches = vec![(1, 1), (5, 5)];
+        assert_eq!(strip(&some, &windows), " >   .");
+        let mut many: Vec<_> = (0..5760).map(|n| window(n, Done)).collect();
+        many[2880].state = Suspect;
+        assert_eq!(
+            strip(&run(5760, RunState::Running), &many),
+            format!("{}?{}", "#".repeat(30), "#".repeat(29))
+        );
+    }
+
+    #[test]
+    fn time_left_follows_from_the_windows_that_are_over_and_is_none_when_nothing_is_done() {
+        let windows = [window(0, Done), window(1, Done), window(2, Running)];
+        let progress = Progress::of(&run(10, RunState::Running), &windows, at(20));
+        assert_eq!((progress.over(), progress.seconds_left, progress.rows_per_second), (2, Some(80), 15.0));
+        assert_eq!(Progress::of(&run(10, RunState::Running), &[], at(20)).seconds_left, None);
+        // Over since its last change, whenever somebody looks.
+        let over = Progress::of(&run(3, RunState::Failed), &windows, at(9000));
+        assert_eq!((over.seconds_left, over.rows_per_second), (None, 6.0));
+    }
+
+    #[test]
+    fn a_length_of_time_is_said_in_its_two_largest_units() {
+        assert_eq!([length(59), length(61), length(7320)], ["59 s", "1 min 1 s", "2 h 2 min"]);
+    }
+}
