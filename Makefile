@@ -49,6 +49,7 @@ check: $(AWS_TOOLS) $(SAM_TOOLS) $(CARGO_DENY) nextest
 bench: $(BENCH_TOOLS)
 	cargo build --release --locked --package on-publish
 	cargo build --release --locked --package prune
+	cargo build --release --locked --package backfill
 	cargo build --release --locked --package runtime-only
 	cargo run --release --locked --package septet-bench -- --python $(BENCH_VENV)/bin/python
 

@@ -96,7 +96,10 @@ class LocalAws:
         )["id"]
 
     def fail(self, action: str, error: str = "ProvisionedThroughputExceededException", **options) -> int:
-        """Answers the next ``times`` calls of ``action`` with an error, of one ``function`` or of anybody."""
+        """Answers the next ``times`` calls of ``action`` with an error, of one ``function`` or of anybody.
+
+        With ``when="after"`` the call has landed all the same.
+        """
         return self.control("POST", "faults", {"kind": "fail", "action": action, "error": error, **options})["id"]
 
     def deny(self, action: str, **options) -> int:
@@ -170,7 +173,7 @@ def start(directory: Path | None = None, without: tuple[str, ...] = ()) -> Local
         WORK.mkdir(exist_ok=True)
         directory = Path(tempfile.mkdtemp(prefix="aws-", dir=WORK))
     directory.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    port = free_port()
     keep = ("PATH", "HOME", "LANG", "LOG_LEVEL")
     environment = {name: os.environ[name] for name in keep if name in os.environ}
     environment |= {"PYTHONPATH": str(ROOT / "local"), "SEPTET_LOCAL_WITHOUT": ",".join(without)}
@@ -197,7 +200,7 @@ def start(directory: Path | None = None, without: tuple[str, ...] = ()) -> Local
     return aws
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -323,6 +326,7 @@ def exports(aws: LocalAws, stack: dict[str, str]) -> str:
         "AWS_DEFAULT_REGION": REGION,
         "SEPTET_REGISTRY_TABLE": stack["RegistryTable"],
         "SEPTET_PUBLISH_QUEUE_URL": stack["PublishQueueUrl"],
+        "SEPTET_RECOVERY_QUEUE_URL": stack["RecoveryQueueUrl"],
     }
     return "".join(f"export {name}={value}\n" for name, value in variables.items())
 

@@ -1,8 +1,8 @@
 """Faults a test asks for: function processes killed, calls refused, calls held up.
 
 A kill is ``kill -9`` of the process that makes the call: ``before`` the call is executed, or ``after``, when it
-has landed and its answer is never delivered. A failure answers the call with an error of AWS. A hold lets the call
-wait, before it is executed or after, until the fault is removed: what else happens meanwhile happens in between.
+has landed and its answer is never delivered. A failure answers the call with an error of AWS, ``before`` as if it had
+been refused, ``after`` when it has landed. A hold lets the call wait, before it is executed or after, until the fault is removed: what else happens meanwhile happens in between.
 Each fault says how often it fired and for whom, so that a test can prove that it did.
 """
 
@@ -224,6 +224,8 @@ def install(faults: Faults) -> None:
         if fault is None:
             answer = await original(method, path, headers, body, query_params, request_id)
         elif fault.kind == "fail":
+            if fault.when == "after":
+                await original(method, path, headers, body, query_params, request_id)
             answer = _failure(fault)
         elif fault.kind == "hold" and fault.when == "before":
             await faults.wait_for_removal(fault)

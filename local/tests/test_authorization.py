@@ -1,9 +1,10 @@
-"""Who may do what to a DynamoDB table."""
+"""Who may do what to a table or a queue."""
 
 from botocore.exceptions import ClientError
 from support import (
     ACCOUNT,
     allow,
+    create_queue,
     create_role,
     create_table,
     document,
@@ -120,6 +121,17 @@ def test_a_partiql_statement_needs_the_action_of_its_verb(aws):
     assert "dynamodb:PartiQLInsert" in error_of(lambda: reader.execute_statement(Statement=insert))[1]
     several = [{"Statement": f"DELETE FROM \"{table}\" WHERE id = 'a'"}]
     assert "PartiQLDelete" in error_of(lambda: reader.batch_execute_statement(Statements=several))[1]
+
+
+@proves("queue_batch_actions")
+def test_a_batch_of_messages_needs_the_permission_of_a_single_one(aws):
+    queue, arn = create_queue(aws)
+    sender = aws.client("sqs", **user_session(aws, allow("sqs:SendMessage", arn)))
+    entries = [{"Id": "0", "MessageBody": "a"}]
+    assert len(sender.send_message_batch(QueueUrl=queue, Entries=entries)["Successful"]) == 1
+    receiver = aws.client("sqs", **user_session(aws, allow("sqs:ReceiveMessage", arn)))
+    refused = error_of(lambda: receiver.send_message_batch(QueueUrl=queue, Entries=entries))[1].lower()
+    assert "sqs:sendmessage " in refused, refused
 
 
 @proves("principal_arn")

@@ -138,6 +138,16 @@ def test_a_call_is_held_until_it_is_released(aws, when):
         aws.release(hold)
 
 
+def test_a_call_that_landed_can_lose_its_answer(aws):
+    table = create_table(aws)
+    client = aws.client("dynamodb", config=no_retries())
+    for when, landed in (("before", set()), ("after", {"after"})):
+        aws.fail("PutItem", "InternalServerError", when=when, status=500)
+        with pytest.raises(client.exceptions.InternalServerError):
+            client.put_item(TableName=table, Item={"id": {"S": when}})
+        assert keys(aws, table) == landed
+
+
 def test_a_transaction_conflict_can_be_had(aws):
     table = create_table(aws)
     reasons = {

@@ -26,10 +26,16 @@ def test_a_process_gets_the_local_aws_and_nothing_of_the_callers(tmp_path, monke
 
 
 def test_a_shell_gets_what_the_septet_command_reads(tmp_path):
-    outputs = {"RegistryTable": "septet-registry", "PublishQueueUrl": "http://127.0.0.1:1/000000000000/septet-publish"}
+    queues = "http://127.0.0.1:1/000000000000"
+    outputs = {
+        "RegistryTable": "septet-registry",
+        "PublishQueueUrl": f"{queues}/septet-publish",
+        "RecoveryQueueUrl": f"{queues}/septet-recovery",
+    }
     lines = stack.exports(stack.LocalAws(0, 1, tmp_path), outputs).splitlines()
     assert "export SEPTET_REGISTRY_TABLE=septet-registry" in lines
     assert f"export SEPTET_PUBLISH_QUEUE_URL={outputs['PublishQueueUrl']}" in lines
+    assert f"export SEPTET_RECOVERY_QUEUE_URL={outputs['RecoveryQueueUrl']}" in lines
     assert all(line.startswith("export ") for line in lines)
 
 

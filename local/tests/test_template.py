@@ -45,7 +45,7 @@ def documents(value, path=()):
 
 def test_every_statement_has_a_name_of_its_own_so_that_tests_can_take_it_away():
     found = list(documents(RESOURCES))
-    assert len(found) == 11
+    assert len(found) == 15
     for path, statements in found:
         names = [statement.get("Sid") for statement in statements]
         assert None not in names, path
@@ -87,12 +87,14 @@ def test_services_send_to_queues_only_on_behalf_of_this_stack():
 
 def test_a_message_is_not_handed_out_again_while_it_may_still_be_worked_on():
     assert DEFAULTS["PublishVisibilitySeconds"] >= 6 * DEFAULTS["OnPublishTimeoutSeconds"]
-    assert RESOURCES["PublishQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] >= 5
+    assert DEFAULTS["RecoveryVisibilitySeconds"] >= 6 * DEFAULTS["BackfillTimeoutSeconds"]
+    for queue in ("PublishQueue", "RecoveryQueue"):
+        assert RESOURCES[queue]["Properties"]["RedrivePolicy"]["maxReceiveCount"] >= 5
 
 
 def test_every_queue_keeps_messages_as_long_as_sqs_can():
     queues = of_type("AWS::SQS::Queue")
-    assert len(queues) == 4
+    assert len(queues) == 7
     assert {queue["MessageRetentionPeriod"] for queue in queues.values()} == {14 * 24 * 3600}
 
 
@@ -103,7 +105,7 @@ def test_every_dead_letter_queue_has_an_alarm():
         for dimension in alarm.get("Dimensions", [])
         if dimension["Name"] == "QueueName"
     }
-    assert watched == set(of_type("AWS::SQS::Queue")) - {"PublishQueue"}
+    assert watched == set(of_type("AWS::SQS::Queue")) - {"PublishQueue", "RecoveryQueue"}
 
 
 def test_every_function_has_an_alarm_on_its_errors():

@@ -14,12 +14,19 @@ ACCOUNT = "000000000000"
 OPERATOR, READER = "OperatorPolicyArn", "ReaderPolicyArn"
 # Messages of killed functions, and leases of dead ones, end after ten seconds; sweeps come when a test asks for one.
 DATASET_TABLES = "*-????"
+FEED_SINKS = "feed*"
 PARAMETERS = {
     # Names of datasets' tables here end so, and the registry's does not: what is allowed on tables is not allowed on it.
     "DatasetTables": DATASET_TABLES,
     "OnPublishTimeoutSeconds": "10",
     "PublishVisibilitySeconds": "10",
     "PruneSchedule": "rate(12 hours)",
+    # No queue of Septet's own has such a name, and the registry neither.
+    "FeedQueues": FEED_SINKS,
+    "FeedTables": FEED_SINKS,
+    "BackfillTimeoutSeconds": "10",
+    "RecoveryVisibilitySeconds": "12",
+    "RecoverySweepSchedule": "rate(12 hours)",
 }
 ONCE = Config(retries={"total_max_attempts": 1})
 
@@ -76,6 +83,9 @@ class Cloud:
         self.dead_letters = self.outputs["PublishDeadLettersUrl"]
         self.on_publish = self.outputs["OnPublishFunction"]
         self.prune = self.outputs["PruneFunction"]
+        self.recovery_queue = self.outputs["RecoveryQueueUrl"]
+        self.recovery_dead_letters = self.outputs["RecoveryDeadLettersUrl"]
+        self.backfill = self.outputs["BackfillFunction"]
         self.dynamodb, self.sqs = self.aws.client("dynamodb"), self.aws.client("sqs")
         registry = f"arn:aws:dynamodb:{stack.REGION}:{ACCOUNT}:table/{self.registry_table}"
         tables = f"arn:aws:dynamodb:{stack.REGION}:{ACCOUNT}:table/*"
@@ -130,6 +140,7 @@ class Cloud:
             **(who or self.operator).environment(),
             "SEPTET_REGISTRY_TABLE": self.registry_table,
             "SEPTET_PUBLISH_QUEUE_URL": self.queue,
+            "SEPTET_RECOVERY_QUEUE_URL": self.recovery_queue,
         }
         command = [self.programs["septet"], *map(str, arguments)]
         done = subprocess.run(

@@ -3,6 +3,8 @@
 import pytest
 from cloud import Cloud, deployed_cloud
 from dataset import Dataset
+from feed import Feed, plays
+from third_party import third_party
 
 SETTINGS = {
     "cloudtrail": {"enabled": True, "delay": 0.2, "copies": 1, "shuffle": False},
@@ -15,6 +17,19 @@ def shared_cloud():
     """The deployed stack; tests take ``cloud``."""
     with deployed_cloud() as cloud:
         yield cloud
+
+
+@pytest.fixture(scope="session")
+def party(tmp_path_factory):
+    """The third party whose feed is silent at times."""
+    with third_party(tmp_path_factory.mktemp("party"), {"plays": plays()}) as party:
+        yield party
+
+
+@pytest.fixture
+def feed(cloud: Cloud, party, tmp_path) -> Feed:
+    """A feed that nobody has put yet."""
+    return Feed(cloud, party, tmp_path)
 
 
 @pytest.fixture
@@ -57,7 +72,7 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     cloud = getattr(item, "funcargs", {}).get("cloud")
     if report.when == "call" and report.failed and cloud:
-        for function in (cloud.on_publish, cloud.prune):
+        for function in (cloud.on_publish, cloud.prune, cloud.backfill):
             lines = [line for line in cloud.log_of(function) if '"fields"' in line]
             report.sections.append((f"{function} said last", "\n".join(line[:400] for line in lines[-25:])))
         report.sections.append(("local AWS said last", cloud.aws.log()[-3000:]))

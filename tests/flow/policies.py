@@ -176,7 +176,7 @@ def without_action(cloud: Cloud, resource: str, sid: str, action: str):
 
 
 def with_tables_of_any_name(cloud: Cloud, resource: str, pattern: str):
-    """Lets the statements about dataset tables reach every table, as the parameter's default does, for a while."""
+    """Lets the statements about tables of these names reach every table, as a parameter may, for a while."""
     policy = deployed_policies(cloud, resource)[-1]
 
     def widened(value):

@@ -9,8 +9,9 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
-from cloud import DATASET_TABLES, Cloud
+from cloud import DATASET_TABLES, FEED_SINKS, Cloud
 from dataset import Dataset, item, table_parameters
+from feed import SHORT, SHORT_RECORDS, Feed
 from policies import queue_url, statements_of_the_template, with_tables_of_any_name, without_action, without_statement
 from waiting import until
 
@@ -40,8 +41,8 @@ def check(works: object, what: str, seen: object = "") -> None:
 class Stage:
     """What the scenarios work on."""
 
-    def __init__(self, cloud: Cloud, directory) -> None:
-        self.cloud = cloud
+    def __init__(self, cloud: Cloud, party, directory) -> None:
+        self.cloud, self.party, self.directory = cloud, party, directory
         self.set = Dataset(cloud, directory, "may")
         self.imports = Dataset(cloud, directory, "mayimport")
         self.tags = Dataset(cloud, directory, "maytag")
@@ -124,6 +125,10 @@ class Stage:
         """prune's lines are kept."""
         self._is_logged(self.cloud.prune, {"dataset": self.set.name, "dry_run": True})
 
+    def log_of_backfill(self) -> None:
+        """backfill's lines are kept."""
+        self._is_logged(self.cloud.backfill, {"sweep": True})
+
     def _is_logged(self, function: str, event: dict) -> None:
         before = len(self.cloud.log_of(function))
         self.cloud.invoke(function, event)
@@ -176,21 +181,109 @@ class Stage:
         check(not answer.failed and not answer.payload["failed"], "prune", answer.payload)
         return answer.payload
 
+    # ------------------------------------------------------------ backfill
+
+    def recover(self) -> None:
+        """A range on the recovery queue comes back."""
+        self._recovers(Feed(self.cloud, self.party, self.directory).put())
+
+    def take_from_the_recovery_queue(self) -> None:
+        """A range on the recovery queue is taken and taken off it."""
+        self.recover()
+        self.until("the messages are off the queue", lambda: self.cloud.waiting(self.cloud.recovery_queue) == 0)
+
+    def recover_into_table(self) -> None:
+        """A range comes back into a table."""
+        self._recovers(Feed(self.cloud, self.party, self.directory).put_into_table())
+
+    def recover_with_a_secret(self) -> None:
+        """A range comes back from a source that is shown a secret of Secrets Manager."""
+        self.cloud.aws.client("secretsmanager").create_secret(Name=self._secret(), SecretString='{"token": "t0ken"}')
+        authentication = {"type": "bearer", "secret": f"secretsmanager:{self._secret_name}#token"}
+        self._recovers(Feed(self.cloud, self.party, self.directory).put(authentication=authentication))
+
+    def recover_with_a_parameter(self) -> None:
+        """A range comes back from a source that is shown a parameter of Systems Manager."""
+        self.cloud.aws.client("ssm").put_parameter(Name=f"/{self._secret()}", Value="t0ken", Type="SecureString")
+        authentication = {"type": "bearer", "secret": f"ssm:/{self._secret_name}"}
+        self._recovers(Feed(self.cloud, self.party, self.directory).put(authentication=authentication))
+
+    def _secret(self) -> str:
+        self._revision += 1
+        self._secret_name = f"septet/token-{self._revision}"
+        return self._secret_name
+
+    def _recovers(self, feed: Feed) -> None:
+        cloud, said = self.cloud, len(self.cloud.log_of(self.cloud.backfill))
+        cloud.send(feed.range(*SHORT), cloud.recovery_queue, cloud.operator)
+        try:
+            self.until("the run is over", lambda: feed.state() == "succeeded")
+        except Broken as broken:
+            lines = [line for line in cloud.log_of(cloud.backfill)[said:] if '"ERROR"' in line or '"WARN"' in line]
+            raise Broken(f"{broken}; backfill said: {lines}") from None
+        found = feed.stored() if feed.table else feed.injected()
+        check(len(found) == SHORT_RECORDS, "not all came back", found)
+
+    def keep_refused(self) -> None:
+        """A range that cannot be followed is kept in the dead letters."""
+        record = {"messageId": "bad", "body": '{"feed": 7}', "attributes": {}, "messageAttributes": {}}
+        said = len(self.cloud.log_of(self.cloud.backfill))
+        answer = self.cloud.invoke(self.cloud.backfill, {"Records": [record]})
+        lines = self.cloud.log_of(self.cloud.backfill)[said:]
+        check(answer.payload == {"batchItemFailures": []}, "it was not kept", lines)
+        check(self.cloud.take(self.cloud.recovery_dead_letters) == ['{"feed": 7}'], "it is not in the dead letters")
+
+    def never_a_version_by_backfill(self) -> None:
+        """Whoever gets hold of the role writes no version and no pointer, whatever tables may take records."""
+        cloud = self.cloud
+        with (
+            with_tables_of_any_name(cloud, "BackfillRole", FEED_SINKS),
+            cloud.in_the_role(cloud.outputs["BackfillRoleArn"]) as person,
+        ):
+            item = {"pk": {"S": f"DATASET#{self.set.name}"}, "sk": {"S": "POINTER#mine"}}
+            try:
+                # Under a condition that nothing meets, so that nothing changes even if nobody refuses.
+                person.client("dynamodb").put_item(
+                    TableName=cloud.registry_table, Item=item, ConditionExpression="attribute_exists(pk)"
+                )
+            except ClientError as error:
+                check("explicit deny" in error.response["Error"]["Message"], "refused otherwise", error)
+                return
+        raise Broken("the role could write a pointer")
+
+    def backfill_role(self) -> None:
+        """backfill can have its role."""
+        self.function_with_the_role("BackfillRole")
+
     # ------------------------------------------------------------ what delivers
 
     def scheduled_sweep(self) -> None:
         """The schedule starts a sweep."""
-        letters = queue_url(self.cloud, "PruneScheduleDeadLetters")
-        self.cloud.aws.clear_faults()
-        self.cloud.fire_sweep()
-        seen = self.until("a sweep starts", lambda: self.cloud.aws.calls(self.cloud.prune) or self.cloud.take(letters))
-        check(self.cloud.aws.calls(self.cloud.prune), "the sweep was not started", seen)
+        self._is_started("PruneSchedule", self.cloud.prune, "PruneScheduleDeadLetters")
+
+    def scheduled_recovery_sweep(self) -> None:
+        """The schedule starts a sweep of recoveries."""
+        self._is_started("RecoverySweepSchedule", self.cloud.backfill, "RecoverySweepDeadLetters")
+
+    def _is_started(self, schedule: str, function: str, dead_letters: str) -> None:
+        aws, letters = self.cloud.aws, queue_url(self.cloud, dead_letters)
+        aws.clear_faults()
+        aws.fire_schedule(self.cloud.outputs[schedule])
+        seen = self.until("a sweep starts", lambda: aws.calls(function) or self.cloud.take(letters))
+        check(aws.calls(function), "the sweep was not started", seen)
 
     def undelivered_sweep(self) -> None:
         """A sweep that cannot be started is kept in the dead letters."""
-        letters = queue_url(self.cloud, "PruneScheduleDeadLetters")
-        with without_statement(self.cloud, "PruneScheduleRole", "StartSweeps"):
-            self.cloud.fire_sweep()
+        self._is_kept("PruneSchedule", "PruneScheduleRole", "PruneScheduleDeadLetters")
+
+    def undelivered_recovery_sweep(self) -> None:
+        """A sweep of recoveries that cannot be started is kept in the dead letters."""
+        self._is_kept("RecoverySweepSchedule", "RecoverySweepRole", "RecoverySweepDeadLetters")
+
+    def _is_kept(self, schedule: str, role: str, dead_letters: str) -> None:
+        letters = queue_url(self.cloud, dead_letters)
+        with without_statement(self.cloud, role, "StartSweeps"):
+            self.cloud.aws.fire_schedule(self.cloud.outputs[schedule])
             self.until("the sweep leaves a trace", lambda: self.cloud.take(letters))
 
     def table_record(self) -> None:
@@ -255,6 +348,13 @@ class Stage:
         # The queue by its name, for who does not know its URL.
         self.septet("publish", self.set.written(), "--publish-queue", self.cloud.queue.rpartition("/")[2])
 
+    def operator_starts_a_recovery(self) -> None:
+        """An operator starts a recovery, with the queue by its URL and by its name."""
+        feed = Feed(self.cloud, self.party, self.directory).put()
+        again = ["backfill", "start", feed.name, "--from", SHORT[0], "--to", SHORT[1], "--reason", "a test asks"]
+        self.septet(*again)
+        self.septet(*again, "--recovery-queue", self.cloud.recovery_queue.rpartition("/")[2])
+
     def operator_moves_the_pointer(self) -> None:
         """An operator points readers back."""
         self.publish(self.read)
@@ -310,12 +410,28 @@ NEEDED_BY = {
     ("PruneScheduleRole", "SchedulerActs"): Stage.scheduled_sweep,
     ("PruneScheduleRole", "StartSweeps"): Stage.scheduled_sweep,
     ("PruneScheduleRole", "KeepUndelivered"): Stage.undelivered_sweep,
+    ("BackfillRole", "LambdaRuns"): Stage.backfill_role,
+    ("BackfillRole", "ReadLedger"): Stage.recover,
+    ("BackfillRole", "WriteLedger"): Stage.recover,
+    ("BackfillRole", "NeverWriteVersions"): Stage.never_a_version_by_backfill,
+    ("BackfillRole", "TakeWork"): Stage.take_from_the_recovery_queue,
+    ("BackfillRole", "GoOn"): Stage.recover,
+    ("BackfillRole", "KeepRefused"): Stage.keep_refused,
+    ("BackfillRole", "FillQueues"): Stage.recover,
+    ("BackfillRole", "FillTables"): Stage.recover_into_table,
+    ("BackfillRole", "ReadSecrets"): Stage.recover_with_a_secret,
+    ("BackfillRole", "ReadParameters"): Stage.recover_with_a_parameter,
+    ("BackfillRole", "WriteLogs"): Stage.log_of_backfill,
+    ("RecoverySweepRole", "SchedulerActs"): Stage.scheduled_recovery_sweep,
+    ("RecoverySweepRole", "StartSweeps"): Stage.scheduled_recovery_sweep,
+    ("RecoverySweepRole", "KeepUndelivered"): Stage.undelivered_recovery_sweep,
     ("PublishQueuePolicy", "RuleDelivers"): Stage.table_record,
     ("TableRecordsDeadLettersPolicy", "RuleKeepsUndelivered"): Stage.undelivered_record,
     ("OperatorPolicy", "ReadRegistry"): Stage.operator_puts_a_contract,
     ("OperatorPolicy", "WriteRegistry"): Stage.operator_puts_a_contract,
     ("OperatorPolicy", "InspectTables"): Stage.operator_moves_the_pointer,
     ("OperatorPolicy", "SignalTables"): Stage.operator_signals,
+    ("OperatorPolicy", "StartRecoveries"): Stage.operator_starts_a_recovery,
     ("ReaderPolicy", "FollowPointers"): Stage.reader_reads,
     ("ReaderPolicy", "SendHeartbeats"): Stage.reader_reads,
     ("ReaderPolicy", "ReadDatasets"): Stage.reader_reads,
@@ -332,9 +448,9 @@ ALL_SCENARIOS = list(dict.fromkeys(scenario for one in NEEDED_BY for scenario in
 
 
 @pytest.fixture(scope="module")
-def prepared(shared_cloud, tmp_path_factory) -> Stage:
-    """Datasets for the scenarios."""
-    return Stage(shared_cloud, tmp_path_factory.mktemp("permissions"))
+def prepared(shared_cloud, party, tmp_path_factory) -> Stage:
+    """Datasets for the scenarios, and a third party."""
+    return Stage(shared_cloud, party, tmp_path_factory.mktemp("permissions"))
 
 
 @pytest.fixture
@@ -348,7 +464,9 @@ def stage(cloud, prepared: Stage) -> Stage:
 SILENT = {
     Stage.take_from_the_queue, Stage.log_of_on_publish, Stage.log_of_prune, Stage.scheduled_sweep,
     Stage.undelivered_sweep, Stage.table_record, Stage.undelivered_record, Stage.on_publish_role, Stage.prune_role,
-    Stage.never_the_registry_by_on_publish, Stage.never_the_registry_by_prune,
+    Stage.never_the_registry_by_on_publish, Stage.never_the_registry_by_prune, Stage.log_of_backfill,
+    Stage.scheduled_recovery_sweep, Stage.undelivered_recovery_sweep, Stage.backfill_role,
+    Stage.never_a_version_by_backfill, Stage.take_from_the_recovery_queue,
 }  # fmt: skip
 """Scenarios in which AWS does something or leaves it, and no program of ours is there to say what is missing."""
 
@@ -390,8 +508,9 @@ def test_without_this_action_something_fails(stage, statement, action):
 
 def leave_nothing(stage: Stage) -> None:
     """Takes away what a scenario that broke left on the queues."""
-    for resource in ("PruneScheduleDeadLetters", "TableRecordsDeadLetters"):
+    for resource in ("PruneScheduleDeadLetters", "RecoverySweepDeadLetters", "TableRecordsDeadLetters"):
         stage.cloud.take(queue_url(stage.cloud, resource))
+    stage.cloud.sqs.purge_queue(QueueUrl=stage.cloud.recovery_queue)
 
 
 @pytest.mark.parametrize("scenario", ALL_SCENARIOS, ids=lambda scenario: scenario.__name__)

@@ -1,4 +1,4 @@
-"""Who may do what to a DynamoDB table, where ministack is more lenient or more strict than AWS."""
+"""Who may do what to a table or a queue, where ministack is more lenient or more strict than AWS."""
 
 import json
 import re
@@ -165,6 +165,15 @@ def _partiql_statements(call: str, data: dict) -> list[str]:
     return [entry["Statement"] for entry in given or [] if isinstance(entry.get("Statement"), str)]
 
 
+def queue_batch_actions() -> None:
+    """SQS knows no action for a batch: it needs the action of the single call."""
+
+    @around(iam_actions, "extract_iam_action")
+    def extract_iam_action(original, service, *args):
+        action = original(service, *args)
+        return action.removesuffix("Batch") if service == "sqs" and action else action
+
+
 def principal_arn() -> None:
     """``aws:PrincipalArn`` of a role session is the role's ARN, not the session's."""
 
@@ -236,4 +245,11 @@ def _json_object(body: bytes) -> dict:
     return data if isinstance(data, dict) else {}
 
 
-BEHAVIOURS = (resource_policies, dynamodb_resources, partiql_actions, principal_arn, leading_keys)
+BEHAVIOURS = (
+    resource_policies,
+    dynamodb_resources,
+    partiql_actions,
+    queue_batch_actions,
+    principal_arn,
+    leading_keys,
+)

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::bench::Bench;
 use crate::report::{Row, median};
 
-const FUNCTIONS: [&str; 2] = ["on-publish", "prune"];
+const FUNCTIONS: [&str; 3] = ["on-publish", "prune", "backfill"];
 const MEGABYTE: f64 = 1e6;
 
 pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {

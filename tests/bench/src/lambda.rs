@@ -90,6 +90,8 @@ impl Lambda {
             ("SEPTET_REGISTRY_TABLE", REGISTRY.into()),
             ("SEPTET_PUBLISH_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/1/septet".into()),
             ("SEPTET_SEAL_ROLES", "arn:aws:iam::111122223333:role/septet".into()),
+            ("SEPTET_RECOVERY_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/1/septet".into()),
+            ("SEPTET_RECOVERY_DEAD_LETTERS_URL", "https://sqs.us-east-1.amazonaws.com/1/septet".into()),
         ]);
         // The first for rustls with the system's roots, as the SDK for Rust has it, the second for boto3.
         command.env("SSL_CERT_FILE", &self.bundle).env("AWS_CA_BUNDLE", &self.bundle);

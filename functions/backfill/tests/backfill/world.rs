@@ -64,13 +64,20 @@ impl Respond for Plays {
 
 /// What the store of secrets answers, and what it was asked.
 #[derive(Clone, Default)]
-pub(crate) struct Store(Arc<Mutex<(Vec<(u16, Value)>, Vec<Request>)>>);
+pub(crate) struct Store(Arc<Mutex<Held>>);
+
+#[derive(Default)]
+struct Held {
+    answers: Vec<(u16, Value)>,
+    asked: Vec<Request>,
+}
 
 impl Respond for Store {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let mut held = self.0.lock().unwrap();
-        held.1.push(request.clone());
-        let (status, body) = if held.0.len() > 1 { held.0.remove(0) } else { held.0[0].clone() };
+        held.asked.push(request.clone());
+        let answers = &mut held.answers;
+        let (status, body) = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
         ResponseTemplate::new(status).set_body_json(body)
     }
 }
@@ -78,11 +85,11 @@ impl Respond for Store {
 impl Store {
     /// What it answers from now on; the last stays.
     pub(crate) fn answers(&self, answers: impl IntoIterator<Item = (u16, Value)>) {
-        self.0.lock().unwrap().0 = answers.into_iter().collect();
+        self.0.lock().unwrap().answers = answers.into_iter().collect();
     }
 
     pub(crate) fn asked(&self) -> Vec<Request> {
-        self.0.lock().unwrap().1.clone()
+        self.0.lock().unwrap().asked.clone()
     }
 }
 
