@@ -34,6 +34,10 @@ test: $(AWS_TOOLS) $(SAM_TOOLS) $(CONTRACT_TOOLS) nextest
 test-flow: $(AWS_TOOLS) $(SAM_TOOLS)
 	$(AWS_VENV)/bin/python -m pytest -q -c tests/flow/pytest.ini --rootdir tests/flow tests/flow
 
+# What takes too long for every day: two million items checked by many workers, some of them killed.
+prove: nextest
+	cargo nextest run --locked --package on-publish --run-ignored only --no-capture
+
 check: $(AWS_TOOLS) $(SAM_TOOLS) $(CARGO_DENY) nextest
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings

@@ -16,7 +16,7 @@ pub(crate) struct Findings {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Looks at a target: it must exist, be the same table, be usable; its seal and content are to be known.
+/// Looks at a target: it must exist, be the same table, be usable; its seal is to be known.
 pub(crate) async fn look(
     tables: &Tables,
     target: &Version,
@@ -48,7 +48,9 @@ pub(crate) async fn look(
         }
     }
     if target.digest.is_none() {
-        found.needs_force.push("the digest of its content is not known".into());
+        let why =
+            "only a sample of its items was checked: whether its content is the one being left is not known";
+        found.warnings.push(why.into());
     }
     if let Some(left) = left
         && let Some(before) = tables.describe(&left.table).await?

@@ -17,7 +17,7 @@ use tracing::info;
 
 use crate::error::Error;
 use crate::history;
-use crate::judge::{self, Judged};
+use crate::judge::{self, Judged, Seen};
 use crate::look::{Sealed, Visit, until};
 use crate::summary::Step;
 
@@ -105,27 +105,29 @@ impl Visit<'_> {
                 return Ok(Checked::Later(delay, reason));
             }
         };
-        if begun.readiness.as_ref().and_then(|it| it.items) >= Some(self.handler.config.sharing.from_items) {
-            return self.share(&begun).await;
+        let ceiling = contract.settings().max_scan_units;
+        let items = begun.readiness.as_ref().and_then(|it| it.items);
+        if ceiling.is_some() || items >= Some(self.handler.config.sharing.from_items) {
+            return self.share(&begun, ceiling).await;
         }
         let checker = Arc::new(Checker::new(contract));
         let profile = match self.scan(&checker, sealed_since).await? {
             Scan::Whole(profile) => *profile,
             Scan::Gone => return self.gone(&begun).await,
-            Scan::OutOfTime => return self.share(&begun).await,
+            Scan::OutOfTime => return self.share(&begun, ceiling).await,
         };
         let owner = &self.invocation.id;
-        self.settle(&begun, contract, facts, &checker, profile, owner).await
+        self.settle(&begun, contract, facts, &checker, Seen::Whole(profile), owner).await
     }
 
-    /// Judges what was seen of a whole table, keeps it and ends the check, as this owner of it.
+    /// Judges what was seen of a table, keeps it and ends the check, as this owner of it.
     pub(crate) async fn settle(
         &mut self,
         begun: &Version,
         contract: &Contract,
         facts: &TableFacts,
         checker: &Checker,
-        profile: Profile,
+        seen: Seen,
         owner: &str,
     ) -> Result<Checked, Error> {
         let ttl = match self.handler.tables.ttl(&self.table).await {
@@ -138,8 +140,8 @@ impl Visit<'_> {
             _ => return self.gone(begun).await,
         }
         let history = self.history(begun, checker).await?;
-        let judged = judge::judge(checker, &profile, &history, facts, &ttl, begun.readiness.as_ref());
-        self.keep(begun, profile, &judged).await?;
+        let judged = judge::judge(checker, &seen, &history, facts, &ttl, begun.readiness.as_ref());
+        self.keep(begun, seen, &judged).await?;
         self.conclude(begun, contract, owner, &judged).await
     }
 
@@ -156,8 +158,8 @@ impl Visit<'_> {
     async fn scan(&self, checker: &Arc<Checker>, sealed_since: Timestamp) -> Result<Scan, Error> {
         let mut segments = JoinSet::new();
         for index in 0..SEGMENTS {
-            let reader = self.reader(Segment { index, total: SEGMENTS }, sealed_since);
-            segments.spawn(reader.read(checker.clone()));
+            let segment = Segment { index, total: SEGMENTS };
+            segments.spawn(self.reader(sealed_since).read(segment, checker.clone()));
         }
         let mut whole = checker.profile();
         while let Some(ended) = segments.join_next().await {
@@ -174,8 +176,8 @@ impl Visit<'_> {
         Ok(Scan::Whole(Box::new(whole)))
     }
 
-    /// Reads a part of the table, which was sealed then, until this invocation is about to end.
-    pub(crate) fn reader(&self, segment: Segment, sealed_since: Timestamp) -> Reader {
+    /// Reads the table, which was sealed then, until this invocation is about to end.
+    pub(crate) fn reader(&self, sealed_since: Timestamp) -> Reader {
         Reader {
             tables: self.handler.tables.clone(),
             clock: self.handler.clock.clone(),
@@ -184,13 +186,12 @@ impl Visit<'_> {
             settled_at: sealed_since + SETTLED,
             slowest: SignedDuration::ZERO,
             table: self.table.clone(),
-            segment,
         }
     }
 
     /// Keeps the profile and every answer, for people and for later versions.
-    async fn keep(&self, version: &Version, profile: Profile, judged: &Judged) -> Result<(), Error> {
-        let mut documents = vec![(history::PROFILE.to_owned(), history::document(profile))];
+    async fn keep(&self, version: &Version, seen: Seen, judged: &Judged) -> Result<(), Error> {
+        let mut documents = vec![(history::PROFILE.to_owned(), history::document(seen))];
         for (at, result) in judged.results.iter().enumerate() {
             let id: String = result.id.chars().take(200).collect();
             let document = serde_json::to_value(result).map_err(|error| Error::Broken {
@@ -254,7 +255,7 @@ impl Visit<'_> {
     }
 }
 
-/// Reads one part of a table.
+/// Reads pages of a table.
 pub(crate) struct Reader {
     tables: Tables,
     clock: Arc<dyn Clock>,
@@ -264,7 +265,6 @@ pub(crate) struct Reader {
     settled_at: Timestamp,
     slowest: SignedDuration,
     table: septet_registry::TableName,
-    segment: Segment,
 }
 
 /// What comes of asking for a page.
@@ -277,11 +277,11 @@ pub(crate) enum Asked {
 }
 
 impl Reader {
-    async fn read(mut self, checker: Arc<Checker>) -> Result<Scan, TablesError> {
+    async fn read(mut self, segment: Segment, checker: Arc<Checker>) -> Result<Scan, TablesError> {
         let mut profile = checker.profile();
         let mut start = None;
         loop {
-            let page = match self.page(start.as_ref()).await? {
+            let page = match self.page(segment, start.as_ref()).await? {
                 Asked::Page(page) => page,
                 Asked::OutOfTime => return Ok(Scan::OutOfTime),
                 Asked::Gone => return Ok(Scan::Gone),
@@ -293,8 +293,8 @@ impl Reader {
         }
     }
 
-    /// Reads the page that begins at a key, or the first one.
-    pub(crate) async fn page(&mut self, start: Option<&Key>) -> Result<Asked, TablesError> {
+    /// Reads the page of a segment that begins at a key, or the first one.
+    pub(crate) async fn page(&mut self, segment: Segment, start: Option<&Key>) -> Result<Asked, TablesError> {
         let began = self.clock.now();
         if began + self.slowest * 2 >= self.stop_at {
             return Ok(Asked::OutOfTime);
@@ -302,7 +302,7 @@ impl Reader {
         // A call that hangs must not take the whole invocation with it.
         let left = self.deadline.duration_since(began).unsigned_abs();
         let consistency = if began < self.settled_at { Consistency::Strong } else { Consistency::Eventual };
-        let page = self.tables.scan_page(&self.table, self.segment, start, consistency);
+        let page = self.tables.scan_page(&self.table, segment, start, consistency);
         let page = match tokio::time::timeout(left.mul_f64(0.9), page).await {
             Ok(Ok(page)) => page,
             Ok(Err(TablesError::NotFound { .. })) => return Ok(Asked::Gone),

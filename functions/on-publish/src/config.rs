@@ -38,16 +38,19 @@ impl Default for Sharing {
 
 impl Config {
     /// Reads `SEPTET_REGISTRY_TABLE`, `SEPTET_PUBLISH_QUEUE_URL`, `SEPTET_SEAL_ROLES` (ARNs with commas between
-    /// them) and `SEPTET_ABANDON_AFTER_HOURS` (24 if not set); an error names every bad one.
+    /// them), `SEPTET_ABANDON_AFTER_HOURS` (24 if not set) and `SEPTET_SHARE_FROM_ITEMS` (10 million); an error names
+    /// every bad one.
     pub fn from_env(mut environment: Environment) -> Result<Self, BadEnvironment> {
         let registry_table = environment.text("SEPTET_REGISTRY_TABLE");
         let queue_url = environment.required("SEPTET_PUBLISH_QUEUE_URL", queue_url);
         let seal_policy = environment.required("SEPTET_SEAL_ROLES", seal_policy);
         let patience = environment.optional("SEPTET_ABANDON_AFTER_HOURS", hours);
-        match (registry_table, queue_url, seal_policy, patience) {
-            (Some(registry_table), Some(queue_url), Some(seal_policy), Some(patience)) => {
+        let from_items = environment.optional("SEPTET_SHARE_FROM_ITEMS", items);
+        match (registry_table, queue_url, seal_policy, patience, from_items) {
+            (Some(registry_table), Some(queue_url), Some(seal_policy), Some(patience), Some(from_items)) => {
                 let patience = patience.unwrap_or(SignedDuration::from_hours(24));
-                let sharing = Sharing::default();
+                let mut sharing = Sharing::default();
+                sharing.from_items = from_items.unwrap_or(sharing.from_items);
                 Ok(Self { registry_table, queue_url, seal_policy, patience, sharing })
             }
             _ => Err(environment.bad()),
@@ -76,6 +79,10 @@ fn hours(text: &str) -> Result<SignedDuration, String> {
     }
 }
 
+fn items(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|items| *items > 0).ok_or_else(|| "a whole number of items, at least 1".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,8 +100,10 @@ mod tests {
         let roles = ["arn:aws:iam::333333333333:role/a", "arn:aws:iam::333333333333:role/b"];
         assert_eq!(config.seal_policy, SealPolicy::new(roles).unwrap());
         assert_eq!(config.patience, SignedDuration::from_hours(24));
-        let more = Environment::of(GOOD.into_iter().chain([("SEPTET_ABANDON_AFTER_HOURS", "3")]));
-        assert_eq!(Config::from_env(more).unwrap().patience, SignedDuration::from_hours(3));
+        assert_eq!(config.sharing, Sharing::default());
+        let more = [("SEPTET_ABANDON_AFTER_HOURS", "3"), ("SEPTET_SHARE_FROM_ITEMS", "5")];
+        let config = Config::from_env(Environment::of(GOOD.into_iter().chain(more))).unwrap();
+        assert_eq!((config.patience, config.sharing.from_items), (SignedDuration::from_hours(3), 5));
     }
 
     #[test]
@@ -103,6 +112,7 @@ mod tests {
             ("SEPTET_PUBLISH_QUEUE_URL", "septet-publish"),
             ("SEPTET_SEAL_ROLES", "arn:aws:iam::333333333333:role/a,"),
             ("SEPTET_ABANDON_AFTER_HOURS", "-1"),
+            ("SEPTET_SHARE_FROM_ITEMS", "0"),
         ];
         let error = Config::from_env(Environment::of(bad)).unwrap_err().to_string();
         for name in [
@@ -110,6 +120,7 @@ mod tests {
             "SEPTET_PUBLISH_QUEUE_URL is \"septet-publish\"",
             "SEPTET_SEAL_ROLES is \"arn:aws:iam::333333333333:role/a,\"",
             "SEPTET_ABANDON_AFTER_HOURS is \"-1\"",
+            "SEPTET_SHARE_FROM_ITEMS is \"0\"",
         ] {
             assert!(error.contains(name), "{error}");
         }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use septet_checks::{Checker, Earlier, History, Profile};
+use septet_checks::{CONFIDENCE, Checker, Earlier, History, Profile};
 use septet_registry::{PointerName, State, Version};
 use serde_json::{Value, json};
 use tracing::warn;
 
 use crate::error::Error;
+use crate::judge::Seen;
 use crate::look::Visit;
 
 /// The document of a version that holds its profile.
@@ -24,13 +25,22 @@ const LARGEST_SHOWN: usize = 40_000;
 
 /// The profile as it is kept: for people its numbers, for the next versions all of it as one text, whose bytes are
 /// those of the item.
-pub(crate) fn document(profile: Profile) -> Value {
-    let mut summary = json!({"items": profile.items(), "bytes": profile.bytes(), "digest": profile.digest()});
+pub(crate) fn document(seen: Seen) -> Value {
+    let profile = seen.profile();
+    let mut summary = match &seen {
+        Seen::Whole(_) => {
+            json!({"items": profile.items(), "bytes": profile.bytes(), "digest": profile.digest()})
+        }
+        Seen::Sample(sample) => json!({
+            "sample": sample.extent(), "items_read": profile.items(), "bytes_read": profile.bytes(),
+            "items": sample.items(), "confidence_percent": CONFIDENCE,
+        }),
+    };
     let statistics = json!(profile.statistics());
     if statistics.to_string().len() <= LARGEST_SHOWN {
         summary["attributes"] = statistics;
     }
-    match serde_json::to_string(&profile.within(LARGEST)) {
+    match serde_json::to_string(&seen.into_profile().within(LARGEST)) {
         Ok(text) => json!({"summary": summary, "profile": text}),
         Err(error) => json!({"summary": summary, "left_out": error.to_string()}),
     }

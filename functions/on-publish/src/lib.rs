@@ -10,6 +10,7 @@
 
 mod check;
 mod config;
+mod course;
 mod error;
 mod handler;
 mod history;

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use septet_checks::{Checker, Profile};
+use septet_checks::{Checker, Profile, Sample};
 use septet_contract::Contract;
 use septet_registry::decide::After;
 use septet_registry::{
@@ -16,9 +16,10 @@ use septet_registry::{
 use septet_telemetry::Invocation;
 
 use crate::check::{Asked, Checked};
+use crate::course::{Course, Passed, Place};
 use crate::error::Error;
 use crate::handler::Handler;
-use crate::judge::Judged;
+use crate::judge::{Judged, Seen};
 use crate::look::Visit;
 use crate::message::{Cause, Letter};
 use crate::share::end;
@@ -89,10 +90,12 @@ impl Visit<'_> {
             return self.after(concluded).await;
         }
         let checker = Checker::new(&contract);
+        let seed = format!("{}#{}#{}", version.dataset, version.version, version.table_id);
+        let course = Course::new(&seed, sharing.parts, contract.settings().max_scan_units, key.part);
         if key.part == sharing.parts {
-            return self.merge(&version, sharing, part, &contract, &checker).await;
+            return self.merge(&version, sharing, part, &contract, &checker, course.total()).await;
         }
-        match self.read(part, sharing, &checker).await? {
+        match self.read(part, sharing, &course, &checker).await? {
             Read::ToItsEnd => {
                 self.step(Step::PartRead, &version, "PartsRead");
                 self.gather(&version, sharing).await
@@ -110,38 +113,56 @@ impl Visit<'_> {
     }
 
     /// Reads a part from where it was left, keeping what it sees now and then.
-    async fn read(&self, mut part: Part, sharing: &Sharing, checker: &Checker) -> Result<Read, Error> {
-        let segment = septet_tables::Segment { index: part.key.part, total: sharing.parts };
-        let mut reader = self.reader(segment, sharing.since);
+    async fn read(
+        &self,
+        mut part: Part,
+        sharing: &Sharing,
+        course: &Course,
+        checker: &Checker,
+    ) -> Result<Read, Error> {
+        let mut reader = self.reader(sharing.since);
         let (clock, every) = (&self.handler.clock, self.handler.config.sharing.keep_every);
-        let mut start = match &part.progress.cursor {
-            Some(cursor) => {
-                Some(serde_json::from_str(cursor).map_err(|error| self.unreadable("cursor", &error))?)
-            }
-            None => None,
-        };
-        let mut profile = checker.profile();
+        let mut place = self.place(&part)?;
+        // What was seen since the last time it was kept, and apart from it of a segment that may yet not count.
+        let (mut seen, mut open) = (checker.profile(), checker.profile());
         let mut kept_at = clock.now();
-        loop {
-            let next = match reader.page(start.as_ref()).await? {
+        while let Some(segment) = course.segment(&place) {
+            let page = match reader.page(segment, place.start.as_ref()).await? {
                 Asked::Gone => return Ok(Read::Gone),
                 Asked::OutOfTime => {
-                    let kept = self.keep_part(&part, start.as_ref(), profile, After::Release).await?;
+                    if course.has_ceiling() {
+                        place.back();
+                    }
+                    let kept = self.keep_part(&part, &place, seen, After::Release).await?;
                     return Ok(if kept.is_some() { Read::Partly } else { Read::Lost });
                 }
-                Asked::Page(page) => page.observe(checker, &mut profile)?.next,
+                Asked::Page(page) => page,
             };
-            start = next;
-            let after = if start.is_none() { After::Done } else { After::Hold };
-            if after == After::Done || clock.now().duration_since(kept_at) >= every {
-                let seen = std::mem::replace(&mut profile, checker.profile());
-                match self.keep_part(&part, start.as_ref(), seen, after).await? {
-                    None => return Ok(Read::Lost),
-                    Some(_) if after == After::Done => return Ok(Read::ToItsEnd),
+            let end = page.observe(checker, if course.has_ceiling() { &mut open } else { &mut seen })?;
+            match course.pass(&mut place, end.next, end.read_units) {
+                Passed::Page if course.has_ceiling() => continue,
+                Passed::Page => {}
+                Passed::Segment => seen.merge(std::mem::replace(&mut open, checker.profile())),
+                Passed::Ceiling => break,
+            }
+            if course.segment(&place).is_some() && clock.now().duration_since(kept_at) >= every {
+                let seen = std::mem::replace(&mut seen, checker.profile());
+                match self.keep_part(&part, &place, seen, After::Hold).await? {
                     Some(kept) => part = kept,
+                    None => return Ok(Read::Lost),
                 }
                 kept_at = clock.now();
             }
+        }
+        let kept = self.keep_part(&part, &place, seen, After::Done).await?;
+        Ok(if kept.is_some() { Read::ToItsEnd } else { Read::Lost })
+    }
+
+    /// How far along its course a part is.
+    fn place(&self, part: &Part) -> Result<Place, Error> {
+        match &part.progress.cursor {
+            Some(cursor) => serde_json::from_str(cursor).map_err(|error| self.unreadable("cursor", &error)),
+            None => Ok(Place::default()),
         }
     }
 
@@ -149,17 +170,16 @@ impl Visit<'_> {
     async fn keep_part(
         &self,
         part: &Part,
-        next: Option<&septet_tables::Key>,
+        place: &Place,
         seen: Profile,
         after: After,
     ) -> Result<Option<Part>, Error> {
-        let cursor = next.map(serde_json::to_string).transpose();
-        let cursor = cursor.map_err(|error| self.unreadable("cursor", &error))?;
-        let moved = cursor != part.progress.cursor || after == After::Done;
+        let moved = *place != self.place(part)? || after == After::Done;
+        let cursor = serde_json::to_string(place).map_err(|error| self.unreadable("cursor", &error))?;
         let seen = moved.then(|| serde_json::to_string(&seen)).transpose();
         let seen = seen.map_err(|error| self.unreadable("profile", &error))?;
         let now = self.handler.clock.now();
-        Ok(self.handler.registry.keep_part(part, cursor, seen.as_deref(), after, now).await?)
+        Ok(self.handler.registry.keep_part(part, Some(cursor), seen.as_deref(), after, now).await?)
     }
 
     /// Asks for the verdict if every part is read.
@@ -181,6 +201,7 @@ impl Visit<'_> {
         held: Part,
         contract: &Contract,
         checker: &Checker,
+        segments: u32,
     ) -> Result<Summary, Error> {
         let registry = &self.handler.registry;
         let parts = registry.parts(&held.key).await?;
@@ -189,16 +210,22 @@ impl Visit<'_> {
             registry.keep_part(&held, None, None, After::Release, now).await?;
             return Ok(self.summary.end(Some("not all parts of the table are read".into())));
         }
-        let mut whole = checker.profile();
+        let (mut groups, mut units) = (Vec::new(), 0.0);
         for part in &parts {
+            let mut profile = checker.profile();
             for seen in registry.seen(part).await? {
                 let seen = serde_json::from_str(&seen).map_err(|error| self.unreadable("profile", &error))?;
-                whole.merge(seen);
+                profile.merge(seen);
             }
+            let place = self.place(part)?;
+            units += place.units;
+            groups.push((place.read, profile));
         }
+        let sample = Sample::new(segments, units, groups);
+        let seen = if sample.is_whole() { Seen::Whole(sample.into_profile()) } else { Seen::Sample(sample) };
         let facts = self.handler.tables.describe(&self.table).await?;
         let checked = match facts.filter(|facts| facts.id == version.table_id) {
-            Some(facts) => self.settle(version, contract, &facts, checker, whole, &sharing.id).await?,
+            Some(facts) => self.settle(version, contract, &facts, checker, seen, &sharing.id).await?,
             None => self.gone(version).await?,
         };
         self.after(checked).await

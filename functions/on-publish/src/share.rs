@@ -6,6 +6,7 @@ use futures::StreamExt;
 use septet_registry::{Message, Outcome, PartKey, Segment, Sharing, Version};
 
 use crate::check::Checked;
+use crate::course;
 use crate::error::Error;
 use crate::look::Visit;
 use crate::queue::Later;
@@ -16,8 +17,9 @@ const MESSAGES_AT_ONCE: usize = 8;
 
 impl Visit<'_> {
     /// Gives up the lease of a check for many invocations to share it, and asks for each part.
-    pub(crate) async fn share(&mut self, version: &Version) -> Result<Checked, Error> {
-        let (registry, parts) = (&self.handler.registry, self.handler.config.sharing.parts);
+    pub(crate) async fn share(&mut self, version: &Version, ceiling: Option<u32>) -> Result<Checked, Error> {
+        let registry = &self.handler.registry;
+        let parts = if ceiling.is_some() { course::PARTS } else { self.handler.config.sharing.parts };
         let owner = &self.invocation.id;
         let shared = registry.share(&version.dataset, version.version, owner, parts, &self.by()).await?;
         let shared = match shared {

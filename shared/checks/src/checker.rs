@@ -10,7 +10,7 @@ use crate::flat::Members;
 use crate::golden::Met;
 use crate::json::{self, Malformed, PageEnd};
 use crate::plan::{KeyPart, Kind, Plan, ROOT};
-use crate::profile::{Place as Statistics, Profile, Sample, Tally};
+use crate::profile::{Place as Statistics, Profile, Ranked, Tally};
 use crate::value::Item;
 use crate::view::{View, shortened};
 
@@ -399,7 +399,7 @@ fn beginning(name: &str) -> &str {
     &name[..name.floor_char_boundary(LONGEST_NAME)]
 }
 
-fn sample(plan: &Plan, item: Members<'_>, rank: u64, place: &Place<'_>, view: Option<View<'_>>) -> Sample {
+fn sample(plan: &Plan, item: Members<'_>, rank: u64, place: &Place<'_>, view: Option<View<'_>>) -> Ranked {
     let parts: Vec<_> = std::iter::once(&plan.partition)
         .chain(&plan.sort)
         .map(|part| {
@@ -408,7 +408,7 @@ fn sample(plan: &Plan, item: Members<'_>, rank: u64, place: &Place<'_>, view: Op
             format!("{} {value}", part.attribute)
         })
         .collect();
-    Sample {
+    Ranked {
         rank,
         key: parts.join(", "),
         at: place.shown(),

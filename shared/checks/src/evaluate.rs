@@ -6,8 +6,9 @@ use crate::checker::Checker;
 use crate::constraint::Constraint;
 use crate::history::History;
 use crate::plan::{Check, Count, Judgement, Kind, ROOT};
-use crate::profile::{Place, Profile, Sample, Tally};
+use crate::profile::{Place, Profile, Ranked, Tally};
 use crate::report::{CheckResult, Outcome, Report};
+use crate::sample::{CONFIDENCE, Interval, Sample, Sight};
 use crate::view::shortened;
 
 const NULL: usize = PhysicalType::Null as usize;
@@ -21,29 +22,51 @@ impl Checker {
         if !self.knows(profile) {
             return Report::new(vec![other_contract(profile)]);
         }
-        Report::new(
-            self.plan
-                .judgements
-                .iter()
-                .flat_map(|judgement| self.answer(profile, history, judgement))
-                .collect(),
-        )
+        if profile.sampled.is_some() {
+            let message = "this is a profile of a sample; read the table again".to_owned();
+            return Report::new(vec![unusable("sample", profile, "a sample", "all of the table", message)]);
+        }
+        self.report(Sight::Whole(profile), history)
     }
 
-    fn answer(&self, profile: &Profile, history: &History, judgement: &Judgement) -> Vec<CheckResult> {
-        let base = Answer { judgement, items: profile.items };
+    /// Answers every check of the contract from what a sample says of the table; see the documentation of the crate.
+    pub fn evaluate_sample(&self, sample: &Sample, history: &History) -> Report {
+        let profile = sample.profile();
+        if sample.is_whole() || !self.knows(profile) {
+            return self.evaluate(profile, history);
+        }
+        if !sample.says_something() {
+            let seen = format!("{} of {} segments", sample.extent().segments, sample.extent().of);
+            let message =
+                format!("{seen} were read, which say nothing of the table: more has to be read of it");
+            return Report::new(vec![unusable("sample", profile, &seen, "a larger sample", message)]);
+        }
+        self.report(Sight::Sample(sample), history)
+    }
+
+    fn report(&self, sight: Sight<'_>, history: &History) -> Report {
+        let answers =
+            self.plan.judgements.iter().flat_map(|judgement| self.answer(sight, history, judgement));
+        Report::new(answers.collect())
+    }
+
+    fn answer(&self, sight: Sight<'_>, history: &History, judgement: &Judgement) -> Vec<CheckResult> {
+        let base = Answer { judgement, sight };
         vec![match &judgement.kind {
             Kind::NotEmpty { zero_allowed } => base.not_empty(*zero_allowed),
-            Kind::Check(check) => self.check(profile, &base, *check),
-            Kind::Closed(check) => return base.closed(&self.plan.checks[*check], &profile.checks[*check]),
+            Kind::Check(check) => self.check(&base, *check),
+            Kind::Closed(check) => {
+                let (tally, alike) = (&sight.profile().checks[*check], self.plan.sort.is_some());
+                return base.closed(&self.plan.checks[*check], tally, alike);
+            }
             Kind::Unique(count) => {
                 let nothing = Condition::Is(Number::ZERO);
-                self.metric(profile, &base, *count, ROOT, &nothing, Unit::Rows)
+                self.metric(&base, *count, ROOT, &nothing, Unit::Rows)
             }
             Kind::Metric { count, node, condition, unit } => {
-                self.metric(profile, &base, *count, *node, condition, *unit)
+                self.metric(&base, *count, *node, condition, *unit)
             }
-            Kind::Drift(drift) => self.drift(profile, history, &base, drift),
+            Kind::Drift(drift) => self.drift(history, &base, drift),
             Kind::Skipped(reason) => {
                 let message = format!("{}: {reason}", base.label());
                 base.result(Outcome::Skipped, "", "", message)
@@ -55,7 +78,8 @@ impl Checker {
         }]
     }
 
-    fn check(&self, profile: &Profile, base: &Answer<'_>, at: usize) -> CheckResult {
+    fn check(&self, base: &Answer<'_>, at: usize) -> CheckResult {
+        let profile = base.sight.profile();
         let (check, tally) = (&self.plan.checks[at], &profile.checks[at]);
         let place = &profile.places[check.node];
         let title = match check.test {
@@ -63,10 +87,10 @@ impl Checker {
             _ => format!("{} {}", base.label(), check.expected),
         };
         if tally.values == 0 {
-            let message = format!("{title} holds");
-            return base.result(Outcome::Passed, "no value that fails", &check.expected, message);
+            let (seen, message) = base.none_fails("no value that fails", &title, self.plan.sort.is_some());
+            return base.result(Outcome::Passed, &seen, &check.expected, message);
         }
-        let where_seen = format!("in {} of {} items", tally.items, profile.items);
+        let where_seen = base.of_items(tally);
         let (seen, message) = match &check.test {
             Constraint::Counted => {
                 let what = absent_or_null(place);
@@ -86,50 +110,44 @@ impl Checker {
 
     fn metric(
         &self,
-        profile: &Profile,
         base: &Answer<'_>,
         count: Count,
         node: usize,
         condition: &Condition,
         unit: Unit,
     ) -> CheckResult {
-        let whole = match self.plan.nodes[node].anchor {
-            ROOT => profile.items,
-            anchor => profile.places[anchor].times(),
-        };
-        let place = &profile.places[node];
-        let nulls = || {
-            let values = place.times().saturating_sub(place.absent).saturating_sub(place.types[NULL]);
-            whole.saturating_sub(values)
-        };
+        let profile = base.sight.profile();
         let sign = match unit {
             Unit::Rows => "",
             Unit::Percent => " %",
         };
         let expected = expected(condition, sign);
-        let (part, tally) = match count {
-            Count::Items => (profile.items, None),
-            Count::Nulls => (nulls(), None),
-            Count::Missing(check) => {
-                let tally = &profile.checks[check];
-                (nulls().saturating_add(tally.values), Some(tally))
-            }
-            Count::Invalid(check) => (profile.checks[check].values, Some(&profile.checks[check])),
-            Count::PrimaryKey => (0, None),
-            Count::Duplicates(slot) => match profile.distinct[slot].duplicates() {
-                Some(duplicates) => (duplicates, None),
-                None => {
-                    let most = profile.distinct[slot].most();
-                    let seen = format!("more than {most} distinct values");
-                    let message =
-                        format!("{}: cannot be checked: {seen} are too many to count", base.label());
-                    return base.result(Outcome::Errored, &seen, &expected, message);
-                }
-            },
+        let anchor = self.plan.nodes[node].anchor;
+        let whole_of = |profile: &Profile| match anchor {
+            ROOT => profile.items,
+            anchor => profile.places[anchor].times(),
         };
-        let holds = match (count, unit) {
-            (Count::Items, _) | (_, Unit::Rows) => condition.holds(&Number::from(part)),
-            (_, Unit::Percent) => condition.holds_percent(part, whole),
+        let part_of = |profile: &Profile| {
+            let place = &profile.places[node];
+            let values = place.times().saturating_sub(place.absent).saturating_sub(place.types[NULL]);
+            let nulls = whole_of(profile).saturating_sub(values);
+            Some(match count {
+                Count::Items => profile.items,
+                Count::Nulls => nulls,
+                Count::Missing(check) => nulls.saturating_add(profile.checks[check].values),
+                Count::Invalid(check) => profile.checks[check].values,
+                Count::PrimaryKey => 0,
+                Count::Duplicates(slot) => profile.distinct[slot].duplicates()?,
+            })
+        };
+        let (whole, Some(part)) = (whole_of(profile), part_of(profile)) else {
+            let most = match count {
+                Count::Duplicates(slot) => profile.distinct[slot].most(),
+                _ => 0,
+            };
+            let seen = format!("more than {most} distinct values");
+            let message = format!("{}: cannot be checked: {seen} are too many to count", base.label());
+            return base.result(Outcome::Errored, &seen, &expected, message);
         };
         let plural = if part == 1 { "" } else { "s" };
         let what = match count {
@@ -139,16 +157,59 @@ impl Checker {
             Count::Invalid(_) => "invalid value",
             Count::Duplicates(_) | Count::PrimaryKey => "duplicate",
         };
-        let seen = match (count, unit) {
-            (Count::PrimaryKey, _) => format!("no {what}s, as DynamoDB keeps primary keys unique"),
-            (Count::Items, _) | (_, Unit::Rows) => format!("{part} {what}{plural}"),
-            (_, Unit::Percent) => format!("{} % {what}s ({part} of {whole})", percent(part, whole)),
+        let by_rows = matches!((count, unit), (Count::Items, _) | (_, Unit::Rows));
+        let sample = base.sight.sample().filter(|_| !matches!(count, Count::PrimaryKey));
+        let (holds, seen) = if let Some(sample) = sample {
+            let alike = self.plan.sort.is_some();
+            let part_of = |profile: &Profile| part_of(profile).unwrap_or_default();
+            let read = format!("{part}{}", base.sight.read());
+            let (interval, seen) = match (count, by_rows) {
+                // Others may be among what was not read, or between that and this.
+                (Count::Duplicates(_), true) => (
+                    Interval { least: part as f64, most: f64::INFINITY },
+                    format!("{part} {what}{plural} or more"),
+                ),
+                (Count::Duplicates(_), false) => {
+                    (Interval { least: 0.0, most: 100.0 }, format!("{part} {what}{plural} or more"))
+                }
+                (Count::Items, _) => {
+                    let items = sample.total(&part_of);
+                    (items, format!("{:.0} to {:.0} {what}s ({read})", items.least, items.most))
+                }
+                (_, true) => {
+                    let (share, all) = (sample.share(&part_of, &whole_of, alike), sample.total(&whole_of));
+                    let least = (share.least * all.least).max(part as f64);
+                    let rows = Interval { least, most: (share.most * all.most).max(least) };
+                    (rows, format!("{:.0} to {:.0} {what}s ({read})", rows.least, rows.most))
+                }
+                (_, false) => {
+                    let share = sample.share(&part_of, &whole_of, alike).map(|share| share * 100.0);
+                    (share, format!("{:.3} to {:.3} % {what}s ({read})", share.least, share.most))
+                }
+            };
+            (interval.keeps(condition), seen)
+        } else {
+            let holds = match by_rows {
+                true => condition.holds(&Number::from(part)),
+                false => condition.holds_percent(part, whole),
+            };
+            let seen = match count {
+                Count::PrimaryKey => format!("no {what}s, as DynamoDB keeps primary keys unique"),
+                _ if by_rows => format!("{part} {what}{plural}"),
+                _ => format!("{} % {what}s ({part} of {whole})", percent(part, whole)),
+            };
+            (Some(holds), seen)
         };
         let message = format!("{}: {seen}, {expected} expected", base.label());
-        if holds {
-            return base.result(Outcome::Passed, &seen, &expected, message);
+        match holds {
+            None => return base.undecided(&seen, &expected, message),
+            Some(true) => return base.result(Outcome::Passed, &seen, &expected, message),
+            Some(false) => {}
         }
-        let examples = tally.map(|tally| tally.examples.as_slice()).unwrap_or_default();
+        let examples = match count {
+            Count::Missing(check) | Count::Invalid(check) => profile.checks[check].examples.as_slice(),
+            _ => &[],
+        };
         let mut result = base.failed(examples, &seen, &expected, message);
         (result.failing, result.of) = match count {
             // The number of items is wrong of the table as a whole.
@@ -159,10 +220,10 @@ impl Checker {
     }
 }
 
-/// A judgement about a table of so many items.
+/// A judgement about a table.
 pub(crate) struct Answer<'a> {
     judgement: &'a Judgement,
-    items: u64,
+    pub(crate) sight: Sight<'a>,
 }
 
 impl Answer<'_> {
@@ -173,6 +234,31 @@ impl Answer<'_> {
             Some(attribute) => format!("{attribute}: {rule}"),
             None => rule.clone(),
         }
+    }
+
+    fn items(&self) -> u64 {
+        self.sight.profile().items
+    }
+
+    fn of_items(&self, tally: &Tally) -> String {
+        format!("in {} of {} items{}", tally.items, self.items(), self.sight.read())
+    }
+
+    /// What there is to say where nothing fails; of a sample, how much of the table may fail nevertheless. `alike` says
+    /// that the items of one segment may be.
+    fn none_fails(&self, nothing: &str, title: &str, alike: bool) -> (String, String) {
+        let Some(sample) = self.sight.sample() else {
+            return (nothing.to_owned(), format!("{title} holds"));
+        };
+        let most = sample.share(&|_| 0, &|profile| profile.items, alike).most * 100.0;
+        let read = format!("in {} items{}", self.items(), self.sight.read());
+        let rest = format!("at most {most:.3} % of all fail ({CONFIDENCE} % confidence)");
+        (format!("{nothing} {read}, {rest}"), format!("{title} holds {read}, {rest}"))
+    }
+
+    /// A sample may be of a table that passes or of one that fails.
+    pub(crate) fn undecided(&self, seen: &str, expected: &str, message: String) -> CheckResult {
+        self.result(Outcome::Errored, seen, expected, message + ": a sample cannot tell")
     }
 
     pub(crate) fn result(
@@ -193,14 +279,14 @@ impl Answer<'_> {
             expected: expected.to_owned(),
             message,
             failing: 0,
-            of: self.items,
+            of: self.items(),
             examples: Vec::new(),
         }
     }
 
-    fn failed(&self, examples: &[Sample], seen: &str, expected: &str, message: String) -> CheckResult {
+    fn failed(&self, examples: &[Ranked], seen: &str, expected: &str, message: String) -> CheckResult {
         let example = match examples.first() {
-            Some(Sample { key, value, .. }) => format!(" (e.g. {key}: {value})"),
+            Some(Ranked { key, value, .. }) => format!(" (e.g. {key}: {value})"),
             None => String::new(),
         };
         let mut result = self.result(Outcome::Failed, seen, expected, message + &example);
@@ -215,8 +301,12 @@ impl Answer<'_> {
     }
 
     fn not_empty(&self, zero_allowed: bool) -> CheckResult {
-        let seen = format!("{} items", self.items);
-        let (outcome, expected, message) = match (self.items, zero_allowed) {
+        let seen = format!("{} items{}", self.items(), self.sight.read());
+        let (outcome, expected, message) = match (self.items(), zero_allowed) {
+            (0, false) if self.sight.sample().is_some() => {
+                let message = "none of the segments that were read has an item".to_owned();
+                return self.undecided(&seen, "at least 1 item", message);
+            }
             (0, false) => (Outcome::Failed, "at least 1 item", "the table is empty".to_owned()),
             (_, true) => (Outcome::Passed, "any number of items, as a rule allows 0", seen.clone()),
             (_, false) => (Outcome::Passed, "at least 1 item", seen.clone()),
@@ -225,10 +315,10 @@ impl Answer<'_> {
     }
 
     /// One answer for each name that the contract does not have.
-    fn closed(&self, check: &Check, tally: &Tally) -> Vec<CheckResult> {
+    fn closed(&self, check: &Check, tally: &Tally, alike: bool) -> Vec<CheckResult> {
         if tally.values == 0 {
-            let message = format!("{} holds", self.label());
-            return vec![self.result(Outcome::Passed, "no others", &check.expected, message)];
+            let (seen, message) = self.none_fails("no others", &self.label(), alike);
+            return vec![self.result(Outcome::Passed, &seen, &check.expected, message)];
         }
         let mut results: Vec<_> = tally
             .names
@@ -239,7 +329,7 @@ impl Answer<'_> {
                     Some(around) => format!("{around}.{name}"),
                     None => name,
                 };
-                let seen = format!("in {} of {} items", named.tally.items, self.items);
+                let seen = self.of_items(&named.tally);
                 let message = format!("{attribute}: not in the contract, which is closed; seen {seen}");
                 let mut result = self.counted(&named.tally, &seen, &check.expected, message);
                 result.id = format!("{attribute}:closed");
@@ -258,15 +348,21 @@ impl Answer<'_> {
 }
 
 fn other_contract(profile: &Profile) -> CheckResult {
+    let message = "the items were checked against another contract; check them again".to_owned();
+    unusable("contract", profile, "a profile of another contract", "a profile of this contract", message)
+}
+
+/// The answer where nothing can be judged.
+fn unusable(rule: &str, profile: &Profile, seen: &str, expected: &str, message: String) -> CheckResult {
     CheckResult {
-        id: "table:contract".to_owned(),
-        rule: "contract".to_owned(),
+        id: format!("table:{rule}"),
+        rule: rule.to_owned(),
         attribute: None,
         severity: Severity::Error,
         outcome: Outcome::Errored,
-        seen: "a profile of another contract".to_owned(),
-        expected: "a profile of this contract".to_owned(),
-        message: "the items were checked against another contract; check them again".to_owned(),
+        seen: seen.to_owned(),
+        expected: expected.to_owned(),
+        message,
         failing: 0,
         of: profile.items,
         examples: Vec::new(),

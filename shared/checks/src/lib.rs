@@ -40,6 +40,15 @@
 //!   Smirnov** is looked at where buckets end, so it is too low by at most the share of the fullest bucket.
 //! - **The median of versions** is that of those there are, should there be fewer than the rule names.
 //!
+//! # Samples
+//! [`Checker::evaluate_sample`] judges a table of which some segments were read. What is said of each item is
+//! checked on those that were read, and passes with the share of all items that may fail it nevertheless. Counts,
+//! shares and statistics are intervals that have the truth within them in [`CONFIDENCE`] of 100 samples: a rule passes,
+//! or fails, if all of the interval does, and is `errored` where it goes both ways. Duplicates, golden keys and greatest
+//! values can only be found on a sample, not ruled out; churn of keys and the content as a whole need all
+//! of the table and are always `errored`. As a baseline, a sampled version has shares and statistics, and neither
+//! number of items nor keys nor content.
+//!
 //! # Content digest
 //! A digest of a table's content that no order and no split of the items changes. Publishers may compute it,
 //! too, and put it into the manifest of their signal, so this is a public format.
@@ -108,6 +117,7 @@ mod plan;
 mod profile;
 mod report;
 mod rules;
+mod sample;
 #[cfg(test)]
 mod samples;
 mod size;
@@ -126,5 +136,6 @@ pub use history::{Earlier, History};
 pub use json::{Malformed, PageEnd, read_page};
 pub use profile::Profile;
 pub use report::{CheckResult, Example, MOST_REASONS, Outcome, Report};
+pub use sample::{CONFIDENCE, Extent, Interval, Sample};
 pub use statistics::{Estimate, Frequent, Range, Statistics};
 pub use value::{Item, Value};

@@ -7,6 +7,7 @@ use crate::distinct::Distinct;
 use crate::flat::Flat;
 use crate::golden::Met;
 use crate::report::Example;
+use crate::sample::Extent;
 use crate::sketch::{Keys, Spread};
 use crate::values::{Room, Values};
 
@@ -52,6 +53,9 @@ pub struct Profile {
     pub(crate) golden: Vec<Met>,
     pub(crate) checks: Vec<Tally>,
     pub(crate) distinct: Vec<Distinct>,
+    /// That it is no profile of a whole table, whose counts and keys others may be compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sampled: Option<Extent>,
     #[serde(skip)]
     pub(crate) scratch: Scratch,
 }
@@ -97,7 +101,7 @@ pub(crate) struct Tally {
     pub(crate) values: u64,
     pub(crate) items: u64,
     /// Those of the least rank, sorted, at most one for each item.
-    pub(crate) examples: Vec<Sample>,
+    pub(crate) examples: Vec<Ranked>,
     /// For a check of closed content: the names, sorted, those of the least rank.
     pub(crate) names: Vec<Named>,
     /// The last item that failed, by its number in this profile, so that each counts once.
@@ -107,7 +111,7 @@ pub(crate) struct Tally {
 
 /// An example with the rank by which it was chosen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Sample {
+pub(crate) struct Ranked {
     pub(crate) rank: u64,
     pub(crate) key: String,
     pub(crate) at: String,
@@ -175,7 +179,7 @@ impl Profile {
     /// the statistics of each place are made coarser, and the examples fewer, only as far as it takes. Of a
     /// contract with so many attributes that nothing helps, what concerns the table as a whole is left.
     pub fn within(mut self, most: usize) -> Self {
-        self.distinct.iter_mut().for_each(Distinct::forget);
+        self.forget_distinct();
         let fits = |profile: &Self| serde_json::to_string(profile).is_ok_and(|text| text.len() <= most);
         for (different, buckets, frequent, keys, examples) in ROOMS {
             for values in self.places.iter_mut().filter_map(|place| place.values.as_mut()) {
@@ -195,6 +199,11 @@ impl Profile {
             (self.checks, self.distinct) = (Vec::new(), Vec::new());
         }
         self
+    }
+
+    /// Drops the values that it remembers to count distinct ones: checks of those answer `errored` on it.
+    pub(crate) fn forget_distinct(&mut self) {
+        self.distinct.iter_mut().for_each(Distinct::forget);
     }
 
     pub(crate) fn place(&self, path: &str) -> Option<&Place> {
@@ -283,8 +292,8 @@ impl Tally {
     }
 
     /// Keeps an example if its rank is among the least; of one item, the least of its values.
-    pub(crate) fn keep(&mut self, sample: Sample) {
-        let same = |other: &Sample| other.rank == sample.rank && other.key == sample.key;
+    pub(crate) fn keep(&mut self, sample: Ranked) {
+        let same = |other: &Ranked| other.rank == sample.rank && other.key == sample.key;
         if let Some(known) = self.examples.iter_mut().find(|other| same(other)) {
             if sample < *known {
                 *known = sample;
@@ -332,8 +341,8 @@ impl Tally {
     }
 }
 
-impl From<&Sample> for Example {
-    fn from(sample: &Sample) -> Self {
+impl From<&Ranked> for Example {
+    fn from(sample: &Ranked) -> Self {
         Self { key: sample.key.clone(), at: sample.at.clone(), value: sample.value.clone() }
     }
 }

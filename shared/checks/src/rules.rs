@@ -1,6 +1,6 @@
 //! Rules of `engine: septet`, answered from profiles.
 
-use septet_contract::{Baseline, Change, ChangeUnit, Churn, Distance, Number, PhysicalType, SeptetCheck};
+use septet_contract::{Baseline, Change, ChangeUnit, Churn, Distance, PhysicalType, SeptetCheck};
 
 use crate::checker::Checker;
 use crate::distance;
@@ -8,6 +8,7 @@ use crate::evaluate::{Answer, expected};
 use crate::history::{Chosen, Earlier, History};
 use crate::profile::{Place, Profile};
 use crate::report::{CheckResult, Outcome};
+use crate::sample::{Interval, Sight};
 
 const NULL: usize = PhysicalType::Null as usize;
 const TRUTH: usize = PhysicalType::Bool as usize;
@@ -22,9 +23,12 @@ pub(crate) struct Drift {
     pub(crate) golden: std::ops::Range<usize>,
 }
 
+/// The most bytes that DynamoDB takes as one item.
+const LARGEST_ITEM: f64 = 409_600.0;
+
 /// What a rule measured, before it is held against its condition.
 struct Measured {
-    value: Number,
+    value: Interval,
     /// How it came about, such as `from 671 to 335 items`.
     how: String,
 }
@@ -41,53 +45,64 @@ enum Nothing {
 type Measure = Result<Measured, Nothing>;
 
 impl Checker {
-    pub(crate) fn drift(
-        &self,
-        profile: &Profile,
-        history: &History,
-        base: &Answer<'_>,
-        drift: &Drift,
-    ) -> CheckResult {
+    pub(crate) fn drift(&self, history: &History, base: &Answer<'_>, drift: &Drift) -> CheckResult {
         if !self.measures {
             let message = format!("{}: cannot be checked: no statistics were kept", base.label());
             return base.result(Outcome::Errored, "no statistics", "", message);
         }
-        let place = &profile.places[drift.node];
-        let against = |of: &dyn Fn(&Profile, &Place) -> Option<f64>, change: &Change, points: bool| {
-            scalar(history, profile, place, of, change, points)
+        let sight = base.sight;
+        let (profile, place) = (sight.profile(), &sight.profile().places[drift.node]);
+        let against = |of: &dyn Fn(&Profile, &Place) -> Option<f64>, change: &Change| {
+            scalar(history, sight, sight.measure(drift.node, of), &place.path, of, change, false)
         };
         let (measured, condition, unit) = match &drift.check {
             SeptetCheck::RowCountChange(change) => {
-                (rows(history, profile, change), change.condition, unit_of(change, " rows"))
+                (rows(history, sight, change), change.condition, unit_of(change, " rows"))
             }
             SeptetCheck::KeyChurn { keys, change } => {
-                (churn(history, profile, *keys, change), change.condition, unit_of(change, " keys"))
+                (churn(history, sight, *keys, change), change.condition, unit_of(change, " keys"))
             }
             SeptetCheck::MeanChange { change, .. } => {
-                (against(&mean, change, false), change.condition, unit_of(change, ""))
+                (against(&mean, change), change.condition, unit_of(change, ""))
             }
             SeptetCheck::QuantileChange { quantile, change, .. } => {
                 let share = quantile.to_f64();
                 let of = |_: &Profile, place: &Place| place.values.as_ref()?.numbers.quantile(share);
-                (against(&of, change, false), change.condition, unit_of(change, ""))
+                (against(&of, change), change.condition, unit_of(change, ""))
             }
             SeptetCheck::NullRateChange { change, .. } => {
-                let of = |profile: &Profile, place: &Place| null_percent(profile, place);
-                (against(&of, change, true), change.condition, " percentage points")
+                let now = match sight {
+                    Sight::Whole(_) => sight.measure(drift.node, &null_percent),
+                    Sight::Sample(sample) => {
+                        let nulls = |profile: &Profile| nulls(profile, &profile.places[drift.node]);
+                        let (part, whole) =
+                            (|profile: &Profile| nulls(profile).0, |profile: &Profile| nulls(profile).1);
+                        let share = sample.share(&part, &whole, self.plan.sort.is_some());
+                        Ok(Some(share.map(|share| share * 100.0)))
+                    }
+                };
+                let measured = scalar(history, sight, now, &place.path, &null_percent, change, true);
+                (measured, change.condition, " percentage points")
             }
             SeptetCheck::ListLengthChange { change, .. } => {
                 let of = |_: &Profile, place: &Place| place.values.as_ref()?.sizes.mean();
-                (against(&of, change, false), change.condition, unit_of(change, " elements"))
+                (against(&of, change), change.condition, unit_of(change, " elements"))
             }
             SeptetCheck::DistributionChange { distance, against, condition, .. } => {
-                (distribution(history, place, *distance, *against), *condition, "")
+                (distribution(history, sight, drift.node, *distance, *against), *condition, "")
             }
             SeptetCheck::Freshness { unit, condition, .. } => {
                 let newest = place.values.as_ref().and_then(|values| values.moments.most);
                 let measured = newest.map(|newest| {
                     let now = history.now.as_microsecond() as f64 / 1e6;
                     let age = (now - newest).max(0.0) / unit.seconds() as f64;
-                    Measured { value: decimal(age), how: format!("the newest is {} {unit} old", short(age)) }
+                    // There may be a newer one among what was not read.
+                    let least = if sight.sample().is_some() { 0.0 } else { age };
+                    let value = Interval { least, most: age };
+                    Measured {
+                        value,
+                        how: format!("the newest{} is {} {unit} old", sight.read(), short(age)),
+                    }
                 });
                 let nothing = || Nothing::Here("there is no moment".to_owned());
                 let unit = match unit {
@@ -99,18 +114,21 @@ impl Checker {
             }
             SeptetCheck::ItemSize(condition) => {
                 let largest = profile.sizes.most.unwrap_or_default();
-                let how = format!("the largest item has {largest} bytes");
-                (Ok(Measured { value: decimal(largest), how }), *condition, " bytes")
+                let how = format!("the largest item{} has {largest} bytes", sight.read());
+                let most = if sight.sample().is_some() { LARGEST_ITEM.max(largest) } else { largest };
+                (Ok(Measured { value: Interval { least: largest, most }, how }), *condition, " bytes")
             }
-            SeptetCheck::GoldenKeys(_) => return self.golden(profile, base, drift),
-            SeptetCheck::IdenticalToPrevious => return identical(history, profile, base),
+            SeptetCheck::GoldenKeys(_) => return self.golden(base, drift),
+            SeptetCheck::IdenticalToPrevious => return identical(history, base),
         };
         let expected = expected(&condition, unit);
         match measured {
             Ok(Measured { value, how }) => {
                 let message = format!("{}: {how}, {expected} expected", base.label());
-                if condition.holds(&value) {
-                    return base.result(Outcome::Passed, &how, &expected, message);
+                match value.keeps(&condition) {
+                    None => return base.undecided(&how, &expected, message),
+                    Some(true) => return base.result(Outcome::Passed, &how, &expected, message),
+                    Some(false) => {}
                 }
                 let mut result = base.result(Outcome::Failed, &how, &expected, message);
                 // What is wrong is wrong of the table as a whole.
@@ -120,6 +138,9 @@ impl Checker {
             Err(Nothing::NoBaseline(why)) => no_baseline(base, &expected, &why),
             Err(Nothing::Here(why)) => {
                 let message = format!("{}: {why}, {expected} expected", base.label());
+                if sight.sample().is_some() {
+                    return base.undecided(&why, &expected, message);
+                }
                 let mut result = base.result(Outcome::Failed, &why, &expected, message);
                 (result.failing, result.of) = (1, 1);
                 result
@@ -131,8 +152,9 @@ impl Checker {
         }
     }
 
-    fn golden(&self, profile: &Profile, base: &Answer<'_>, drift: &Drift) -> CheckResult {
-        let keys = self.plan.golden[drift.golden.clone()].iter().zip(&profile.golden[drift.golden.clone()]);
+    fn golden(&self, base: &Answer<'_>, drift: &Drift) -> CheckResult {
+        let met = &base.sight.profile().golden[drift.golden.clone()];
+        let keys = self.plan.golden[drift.golden.clone()].iter().zip(met);
         let wrong: Vec<_> = keys
             .filter_map(|(golden, met)| match (met.found, met.wrong.first()) {
                 (false, _) => Some(format!("{} is missing", golden.shown)),
@@ -152,6 +174,10 @@ impl Checker {
         };
         let message = format!("{}: {first}{more}", base.label());
         let seen = format!("{} of {count} not as said", wrong.len());
+        // What is missing may be among what was not read.
+        if base.sight.sample().is_some() && met.iter().all(|met| met.wrong.is_empty()) {
+            return base.undecided(&seen, &expected, message);
+        }
         let mut result = base.result(Outcome::Failed, &seen, &expected, message);
         (result.failing, result.of) = (wrong.len() as u64, count as u64);
         result
@@ -163,12 +189,22 @@ fn no_baseline(base: &Answer<'_>, expected: &str, why: &str) -> CheckResult {
     base.result(Outcome::NoBaseline, "no baseline", expected, message)
 }
 
-fn identical(history: &History, profile: &Profile, base: &Answer<'_>) -> CheckResult {
+fn identical(history: &History, base: &Answer<'_>) -> CheckResult {
     let expected = "another content than before";
+    let profile = match base.sight {
+        Sight::Whole(profile) => profile,
+        Sight::Sample(_) => {
+            let message = format!("{}: the content is that of all items", base.label());
+            return base.undecided("a part of the content", expected, message);
+        }
+    };
     let earlier = match history.choose(Baseline::Previous) {
         Chosen::Against(earlier) => earlier,
         Chosen::None(why) => return no_baseline(base, expected, &why),
     };
+    if let Some(sampled) = earlier.iter().find(|earlier| is_sampled(earlier)) {
+        return no_baseline(base, expected, &only_sampled(&sampled.name));
+    }
     let same = earlier
         .iter()
         .find(|earlier| earlier.profile.as_ref().is_some_and(|before| before.digest == profile.digest));
@@ -184,6 +220,15 @@ fn identical(history: &History, profile: &Profile, base: &Answer<'_>) -> CheckRe
     }
 }
 
+/// Whether not all of a version was read: it has no number of items, keys and content to compare with.
+fn is_sampled(earlier: &Earlier) -> bool {
+    earlier.profile.as_ref().is_some_and(|profile| profile.sampled.is_some())
+}
+
+fn only_sampled(name: &str) -> String {
+    format!("of {name} only a sample was read")
+}
+
 fn unit_of(change: &Change, absolute: &'static str) -> &'static str {
     match change.unit {
         ChangeUnit::Percent => " %",
@@ -195,14 +240,19 @@ fn mean(_: &Profile, place: &Place) -> Option<f64> {
     place.values.as_ref()?.numbers.mean()
 }
 
-/// Nulls in percent of all there are: items, or below a list its elements.
-fn null_percent(profile: &Profile, place: &Place) -> Option<f64> {
+/// Nulls, and all there are: items, or below a list its elements.
+fn nulls(profile: &Profile, place: &Place) -> (u64, u64) {
     let whole = match around(&place.path) {
         None => profile.items,
-        Some(list) => profile.place(list)?.times(),
+        Some(list) => profile.place(list).map_or(0, Place::times),
     };
     let values = place.times().saturating_sub(place.absent).saturating_sub(place.types[NULL]);
-    (whole > 0).then(|| 100.0 * whole.saturating_sub(values) as f64 / whole as f64)
+    (whole.saturating_sub(values), whole)
+}
+
+fn null_percent(profile: &Profile, place: &Place) -> Option<f64> {
+    let (nulls, whole) = nulls(profile, place);
+    (whole > 0).then(|| 100.0 * nulls as f64 / whole as f64)
 }
 
 /// The innermost list or map around a place, whose elements are all there are.
@@ -234,8 +284,9 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 /// A number that both versions have, and how far it moved; `points` if it is a percentage itself.
 fn scalar(
     history: &History,
-    profile: &Profile,
-    place: &Place,
+    sight: Sight<'_>,
+    now: Result<Option<Interval>, String>,
+    path: &str,
     of: &dyn Fn(&Profile, &Place) -> Option<f64>,
     change: &Change,
     points: bool,
@@ -243,48 +294,74 @@ fn scalar(
     let (earlier, name) = chosen(history, change.against)?;
     let of_earlier = |earlier: &&Earlier| {
         let before = earlier.profile.as_deref()?;
-        of(before, before.place(&place.path)?)
+        of(before, before.place(path)?)
     };
     let Some(before) = median(earlier.iter().filter_map(of_earlier).collect()) else {
         return Err(Nothing::NoBaseline(format!("{name} has no values to compare with")));
     };
-    let Some(now) = of(profile, place) else { return Err(Nothing::Here("there are no values".to_owned())) };
-    let percent = change.unit == ChangeUnit::Percent && !points;
-    let by = (now - before).abs();
-    let by = if percent { share(by, before.abs()) * 100.0 } else { by };
-    let sign = if points { " %" } else { "" };
-    let moved = format!("{}{sign}, in {name} {}{sign}", short(now), short(before));
-    let how = if percent {
-        format!("{moved}: {} % apart", short(by))
-    } else {
-        format!("{moved}: {} apart", short(by))
+    let Some(mut now) = now.map_err(Nothing::Broken)? else {
+        return Err(Nothing::Here("there are no values".to_owned()));
     };
-    Ok(Measured { value: decimal(by), how })
+    if sight.sample().is_some() && earlier.iter().any(|earlier| is_sampled(earlier)) {
+        // Both numbers are as uncertain.
+        now = now.widened(std::f64::consts::SQRT_2);
+    }
+    let percent = change.unit == ChangeUnit::Percent && !points;
+    let by = now.from(before);
+    let by = if percent { by.map(|by| share(by, before.abs()) * 100.0) } else { by };
+    let sign = if points { " %" } else { "" };
+    let moved = format!("{}{sign}, in {name} {}{sign}", shown(now), short(before));
+    let how = if percent {
+        format!("{moved}: {} % apart", shown(by))
+    } else {
+        format!("{moved}: {} apart", shown(by))
+    };
+    Ok(Measured { value: by, how: how + about(sight) })
 }
 
-fn rows(history: &History, profile: &Profile, change: &Change) -> Measure {
+fn rows(history: &History, sight: Sight<'_>, change: &Change) -> Measure {
     let (earlier, name) = chosen(history, change.against)?;
-    let counts = earlier.iter().filter_map(|earlier| Some(earlier.profile.as_deref()?.items as f64));
-    let Some(before) = median(counts.collect()) else {
+    let whole = earlier.iter().filter(|earlier| !is_sampled(earlier));
+    let counts: Vec<_> = whole.filter_map(|one| Some(one.profile.as_deref()?.items as f64)).collect();
+    if counts.is_empty() && earlier.iter().any(|earlier| is_sampled(earlier)) {
+        return Err(Nothing::NoBaseline(only_sampled(&name)));
+    }
+    let Some(before) = median(counts) else {
         return Err(Nothing::NoBaseline(format!("{name} has no values to compare with")));
     };
-    let now = profile.items as f64;
-    let by = (now - before).abs();
-    let direction = if now < before { "fewer" } else { "more" };
-    let (value, shown) = match change.unit {
-        ChangeUnit::Percent => {
-            let percent = share(by, before) * 100.0;
-            (decimal(percent), format!("{} % {direction}", short(percent)))
-        }
-        ChangeUnit::Absolute => (decimal(by), format!("{by} {direction}")),
+    let now = match sight {
+        Sight::Whole(profile) => Interval::exact(profile.items as f64),
+        Sight::Sample(sample) => sample.total(&|profile| profile.items).map(f64::round),
     };
-    Ok(Measured { value, how: format!("{now} items, in {name} {before}: {shown}") })
+    let by = now.from(before);
+    let direction = match (now.least < before, now.most < before) {
+        (true, true) => "fewer",
+        (true, false) => "fewer or more",
+        (false, _) => "more",
+    };
+    let (value, moved) = match change.unit {
+        ChangeUnit::Percent => {
+            let percent = by.map(|by| share(by, before) * 100.0);
+            (percent, format!("{} % {direction}", shown(percent)))
+        }
+        ChangeUnit::Absolute if by.is_exact() => (by, format!("{} {direction}", by.most)),
+        ChangeUnit::Absolute => (by, format!("{} to {} {direction}", by.least, by.most)),
+    };
+    let now = if now.is_exact() { now.most.to_string() } else { format!("{} to {}", now.least, now.most) };
+    Ok(Measured { value, how: format!("{now} items, in {name} {before}: {moved}{}", about(sight)) })
 }
 
-fn churn(history: &History, profile: &Profile, keys: Churn, change: &Change) -> Measure {
+fn churn(history: &History, sight: Sight<'_>, keys: Churn, change: &Change) -> Measure {
     let (earlier, name) = chosen(history, change.against)?;
+    let profile = match sight {
+        Sight::Whole(profile) => profile,
+        Sight::Sample(_) => return Err(Nothing::Broken("a sample does not have all keys".to_owned())),
+    };
+    if earlier.iter().all(|earlier| is_sampled(earlier)) {
+        return Err(Nothing::NoBaseline(only_sampled(&name)));
+    }
     let mut error = 0.0_f64;
-    let shares = earlier.iter().filter_map(|earlier| {
+    let shares = earlier.iter().filter(|earlier| !is_sampled(earlier)).filter_map(|earlier| {
         let before = earlier.profile.as_deref()?;
         let shared = profile.keys.against(&before.keys)?;
         error = error.max(shared.error);
@@ -310,29 +387,41 @@ fn churn(history: &History, profile: &Profile, keys: Churn, change: &Change) -> 
         false => String::new(),
     };
     Ok(Measured {
-        value: decimal(value),
+        value: Interval::exact(value),
         how: format!("{}{unit} of the keys of {name} are {what}{about}", short(value)),
     })
 }
 
-fn distribution(history: &History, place: &Place, distance: Distance, against: Baseline) -> Measure {
+fn distribution(
+    history: &History,
+    sight: Sight<'_>,
+    node: usize,
+    distance: Distance,
+    against: Baseline,
+) -> Measure {
     let (earlier, name) = chosen(history, against)?;
-    let mut distances = Vec::new();
-    for earlier in earlier {
-        let before = earlier.profile.as_deref().and_then(|profile| profile.place(&place.path));
-        let found = before.and_then(|before| apart(place, before, distance));
-        distances.extend(found);
-    }
+    let from_them = |_: &Profile, place: &Place| {
+        let before = |earlier: &&Earlier| {
+            let before = earlier.profile.as_deref()?;
+            apart(place, before.place(&place.path)?, distance)
+        };
+        median(earlier.iter().filter_map(before).collect())
+    };
+    let place = &sight.profile().places[node];
     let any = place.values.as_ref().is_some_and(|values| place.types[TRUTH] > 0 || !values.is_empty());
-    match median(distances) {
+    match sight.measure(node, &from_them).map_err(Nothing::Broken)? {
         None if !any => Err(Nothing::Here("there are no values".to_owned())),
         None => Err(Nothing::NoBaseline(format!("{name} has no values to compare with"))),
-        Some(value) if value.is_finite() => {
+        Some(mut value) if value.most.is_finite() => {
             let measure = match distance {
                 Distance::Psi => "population stability index",
                 Distance::Ks => "distance of Kolmogorov and Smirnov",
             };
-            Ok(Measured { value: decimal(value), how: format!("{measure} {} from {name}", short(value)) })
+            if let Some(sample) = sight.sample() {
+                value = sample.distance(value, place.times(), distance);
+            }
+            let how = format!("{measure} {} from {name}{}", shown(value), about(sight));
+            Ok(Measured { value, how })
         }
         Some(_) => Err(Nothing::Broken("the distance is not finite".to_owned())),
     }
@@ -371,14 +460,17 @@ fn share(part: f64, whole: f64) -> f64 {
     if part == 0.0 { 0.0 } else { part / whole }
 }
 
-/// A measured number for a condition; what is beyond all numbers is the greatest.
-fn decimal(value: f64) -> Number {
-    let greatest = || Number::parse("9.9e125").unwrap_or(Number::ZERO);
-    if value.is_finite() {
-        Number::parse(&value.to_string()).unwrap_or_else(|_| greatest())
-    } else {
-        greatest()
+/// What is said after numbers that a sample gives.
+fn about(sight: Sight<'_>) -> &'static str {
+    match sight {
+        Sight::Whole(_) => "",
+        Sight::Sample(_) => " (of a sample)",
     }
+}
+
+fn shown(interval: Interval) -> String {
+    let (least, most) = (short(interval.least), short(interval.most));
+    if least == most { most } else { format!("{least} to {most}") }
 }
 
 /// A number in few digits for people.

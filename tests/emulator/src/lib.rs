@@ -30,7 +30,8 @@ use tokio::sync::oneshot;
 pub use fault::{Calls, Fault, FaultId};
 pub use state::{Import, Settings, TableStatus};
 
-use state::State;
+use serde_json::Value;
+use state::{Scans, State};
 
 /// An in-process DynamoDB; see the crate's documentation.
 #[derive(Debug)]
@@ -117,6 +118,12 @@ impl Emulator {
     /// The access key id by which calls are known to come from a principal; any secret will do.
     pub fn access_key(&self, principal: &str) -> String {
         self.state.access_key(principal)
+    }
+
+    /// Answers scans of a table, which is to exist, with the body that `pages` gives for the call's: tables that are
+    /// too large to be put.
+    pub fn answer_scans(&self, table: &str, pages: impl Fn(&Value) -> String + Send + Sync + 'static) {
+        self.state.lock().scans.insert(table.to_owned(), Scans(Arc::new(pages)));
     }
 
     /// Injects a fault.

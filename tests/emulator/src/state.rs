@@ -1,7 +1,8 @@
 //! What the front knows beside what dynoxide knows.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -100,6 +101,16 @@ pub(crate) struct StoredImport {
     pub(crate) import: Import,
 }
 
+/// Answers a call of Scan in place of dynoxide.
+#[derive(Clone)]
+pub(crate) struct Scans(pub(crate) Arc<dyn Fn(&Value) -> String + Send + Sync>);
+
+impl fmt::Debug for Scans {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scans")
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
@@ -111,6 +122,8 @@ pub(crate) struct Inner {
     /// Newest last.
     pub(crate) imports: Vec<StoredImport>,
     pub(crate) revision: u64,
+    /// Of tables whose pages a test makes.
+    pub(crate) scans: HashMap<String, Scans>,
     /// What was sent to each queue.
     pub(crate) queues: BTreeMap<String, Vec<Value>>,
     principals: Vec<String>,

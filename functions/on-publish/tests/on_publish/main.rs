@@ -5,9 +5,11 @@
 mod drift;
 mod faults;
 mod kill;
+mod many;
 mod messages;
 mod orders;
 mod publish;
 mod reject;
+mod sampling;
 mod share;
 mod support;

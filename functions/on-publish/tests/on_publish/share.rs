@@ -41,7 +41,7 @@ fn unique() -> String {
     crate::support::CONTRACT.replacen("    quality:\n", rule, 1)
 }
 
-async fn profile(world: &World, version: &Version) -> Value {
+pub(crate) async fn profile(world: &World, version: &Version) -> Value {
     let kept = world.registry.documents(&recs(), version.version, "PROFILE").await.unwrap();
     serde_json::from_str(kept[0].1["profile"].as_str().unwrap()).unwrap()
 }
@@ -58,7 +58,7 @@ async fn in_one_pass() -> Value {
 }
 
 /// Fails unless two profiles are the same; moments, which depend on the order of adding, to 1e-9.
-fn assert_same(one: &Value, two: &Value, at: &str) {
+pub(crate) fn assert_same(one: &Value, two: &Value, at: &str) {
     match (one, two) {
         (Value::Object(one), Value::Object(two)) => {
             assert_eq!(one.keys().collect::<Vec<_>>(), two.keys().collect::<Vec<_>>(), "{at}");

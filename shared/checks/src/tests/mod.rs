@@ -9,6 +9,7 @@ mod naive;
 mod numbers;
 mod pages;
 mod rules;
+mod sampling;
 mod storing;
 
 use septet_contract::Contract;
