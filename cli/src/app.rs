@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use septet_recovery::Ledger;
 use septet_registry::{By, Clock, Dataset, DatasetName, Registry, SystemClock};
 use septet_tables::Tables;
+use septet_verdict::Lambda;
 
 use crate::args::Global;
 use crate::clients::Clients;
@@ -19,6 +20,7 @@ pub(crate) struct App {
     pub(crate) queue: Queue,
     pub(crate) ledger: Ledger,
     pub(crate) recovery_queue: Queue,
+    pub(crate) functions: Lambda,
     pub(crate) region: String,
     pub(crate) screen: Screen,
     pub(crate) yes: bool,
@@ -27,10 +29,11 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) async fn new(global: Global, screen: Screen) -> Result<Self, Failure> {
-        let Clients { registry, tables, queue, ledger, recovery_queue, region } =
+        let Clients { registry, tables, queue, ledger, recovery_queue, functions, region } =
             Clients::new(&global).await?;
         let actor = global.actor.unwrap_or_else(actor);
-        Ok(Self { registry, tables, queue, ledger, recovery_queue, region, screen, yes: global.yes, actor })
+        let yes = global.yes;
+        Ok(Self { registry, tables, queue, ledger, recovery_queue, functions, region, screen, yes, actor })
     }
 
     /// The one who acts, now.

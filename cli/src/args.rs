@@ -12,7 +12,7 @@ use crate::exit;
 use crate::items::Format;
 use crate::reading;
 
-pub(crate) use crate::reading::Document;
+pub(crate) use crate::reading::{Against, Document};
 pub(crate) use recovery::{BackfillCommand, FeedCommand, Ordered, Ranged};
 
 mod recovery;
@@ -92,11 +92,13 @@ pub(crate) enum Command {
     /// Put, show and check contracts
     #[command(subcommand)]
     Contract(Contract),
-    /// Check files of items as on-publish checks a table, and change nothing
+    /// Check files of items, or a table, as on-publish checks a table, and change nothing
     #[command(after_help = concat!(
         "Examples:\n",
         "  septet check items.jsonl --contract contracts/recs.odcs.yaml\n",
         "  septet check export/*.json.gz --dataset recs --junit target/recs.xml\n",
+        "  septet check --table recs-2026-11-22\n",
+        "  septet check items.jsonl --contract new.odcs.yaml --against live\n",
         "  septet check recs.parquet --contract contracts/recs.odcs.yaml --json | jq .reasons",
     ))]
     Check(Check),
@@ -218,14 +220,24 @@ pub(crate) struct Diff {
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// Files of items, all of one table: JSON, DynamoDB JSON, CSV or Parquet; `.gz` is unpacked
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "table", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The contract, an ODCS document; needs no AWS then
+    /// A table of DynamoDB in place of files, by name or ARN; read and nothing else
+    #[arg(long, conflicts_with_all = ["files", "format"])]
+    pub(crate) table: Option<String>,
+    /// The contract, an ODCS document; files need no AWS then
     #[arg(long, value_name = "FILE", conflicts_with = "dataset")]
     pub(crate) contract: Option<PathBuf>,
-    /// Check by the contract of this dataset that is in force
+    /// Check by the contract of this dataset that is in force [default for a table: the dataset that claims it]
     #[arg(long)]
     pub(crate) dataset: Option<DatasetName>,
+    /// What rules compare with: `registry` (what each names, as if this were published now), `live`, `previous`, the
+    /// number of a version, a file of items, or a table [default: `registry`; nothing with --contract]
+    #[arg(long, value_name = "WHAT", value_parser = reading::against)]
+    pub(crate) against: Option<Against>,
+    /// Ask the functions of engine `lambda`, too, which costs their time
+    #[arg(long)]
+    pub(crate) with_lambda: bool,
     /// What is in the files [default: as their names and contents say]
     #[arg(long)]
     pub(crate) format: Option<Format>,

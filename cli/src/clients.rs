@@ -9,6 +9,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use septet_recovery::Ledger;
 use septet_registry::{DynamoDb, Entropy, Registry};
 use septet_tables::{SealPolicy, Tables};
+use septet_verdict::Lambda;
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -22,6 +23,7 @@ pub(crate) struct Clients {
     pub(crate) queue: Queue,
     pub(crate) ledger: Ledger,
     pub(crate) recovery_queue: Queue,
+    pub(crate) functions: Lambda,
     pub(crate) region: String,
 }
 
@@ -48,6 +50,7 @@ impl Clients {
             tables: Tables::new(dynamodb, seal),
             queue: Queue::new(sqs.clone(), &global.publish_queue, "publish"),
             recovery_queue: Queue::new(sqs, &global.recovery_queue, "recovery"),
+            functions: Lambda::new(&config),
             region,
         })
     }

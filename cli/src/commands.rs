@@ -33,9 +33,9 @@ pub(crate) async fn run(command: Command, global: Global, screen: Screen) -> Res
         return answer;
     }
     if let Command::Check(check) = &command
-        && let Some(file) = &check.contract
+        && !check::needs_aws(check)
     {
-        return check::by_document(check, file, &screen);
+        return check::check(None, check, &screen).await;
     }
     let app = App::new(global, screen).await?;
     match in_aws(&app, command).await {
@@ -53,7 +53,7 @@ async fn in_aws(app: &App, command: Command) -> Result<Answer, Failure> {
         Command::Contract(Contract::Diff(diff)) => contract::diff(app, diff).await,
         Command::Contract(Contract::Infer { table, items }) => contract::infer(app, &table, items).await,
         Command::Contract(Contract::Show { dataset, number }) => contract::show(app, &dataset, number).await,
-        Command::Check(check) => check::by_dataset(app, &check).await,
+        Command::Check(check) => check::check(Some(app), &check, &app.screen).await,
         Command::Publish(publish) => publish::publish(app, publish).await,
         Command::Versions(versions) => versions::list(app, versions).await,
         Command::Show(show) => versions::show(app, show).await,

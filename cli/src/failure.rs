@@ -1,6 +1,7 @@
 //! Why a command could not do its work, and what to do about it.
 
 use std::error::Error as _;
+use std::path::PathBuf;
 
 use septet_registry::{Error as RegistryError, NameError};
 use septet_tables::Error as TablesError;
@@ -15,12 +16,20 @@ pub(crate) struct Failure {
     pub(crate) code: u8,
     /// Whether the hint is to name the datasets that there are.
     pub(crate) lists_datasets: bool,
+    /// The file that was not there.
+    pub(crate) missing: Option<PathBuf>,
 }
 
 impl Failure {
     /// It could not be told, or was asked wrongly.
     pub(crate) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: hint.into(), code: exit::UNKNOWN, lists_datasets: false }
+        Self {
+            what: what.into(),
+            hint: hint.into(),
+            code: exit::UNKNOWN,
+            lists_datasets: false,
+            missing: None,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod json;
 mod plain;
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -70,8 +70,9 @@ impl Files<'_> {
     }
 
     fn read_one(&self, path: &Path, bar: &ProgressBar, take: &mut dyn FnMut(Item)) -> Result<(), Failure> {
-        let file = File::open(path).map_err(|error| {
-            Failure::new(format!("failed to open {}: {error}", path.display()), "check the path")
+        let file = File::open(path).map_err(|error| Failure {
+            missing: (error.kind() == ErrorKind::NotFound).then(|| path.into()),
+            ..Failure::new(format!("failed to open {}: {error}", path.display()), "check the path")
         })?;
         let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
         let (name, packed) = match name.strip_suffix(".gz") {

@@ -1,15 +1,15 @@
 //! Reports as JUnit XML, which Jenkins, GitLab and others show.
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
-use septet_checks::{CheckResult, Outcome, Report};
+use septet_checks::{CheckResult, Outcome};
 use septet_contract::Severity;
 
 use crate::failure::Failure;
 
 /// A test case for each check. What does not reject a version is skipped here, with its message, and fails nothing.
-pub(crate) fn of_report(dataset: &str, report: &Report) -> Result<String, Failure> {
+pub(crate) fn of_results(dataset: &str, results: &[CheckResult]) -> Result<String, Failure> {
     let mut suite = TestSuite::new(dataset);
-    for result in &report.results {
+    for result in results {
         let mut case = TestCase::new(&result.id, status(result));
         case.set_classname(dataset);
         suite.add_test_case(case);

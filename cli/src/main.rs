@@ -8,6 +8,7 @@ mod args;
 mod clients;
 mod commands;
 mod confirm;
+mod distribution;
 mod exit;
 mod failure;
 mod items;

@@ -7,7 +7,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use septet_contract::Compatibility;
-use septet_registry::{ContractNumber, DatasetName, PointerName, VersionNumber};
+use septet_registry::{ContractNumber, DatasetName, PointerName, TableName, VersionNumber};
 
 /// A version by its number, or by a pointer that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,42 @@ pub(crate) fn document(text: &str) -> Result<Document, String> {
             Err(_) => file(),
         },
     }
+}
+
+/// What a check compares with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Against {
+    /// What each rule names, as on publication.
+    Registry,
+    /// The live version alone.
+    Live,
+    /// The newest valid version alone.
+    Previous,
+    /// This version alone.
+    Version(VersionNumber),
+    /// Items in a file.
+    File(PathBuf),
+    /// Items in a table.
+    Table(TableName),
+}
+
+/// A word, a number, a file that is there or looks like a path, else a table.
+pub(crate) fn against(text: &str) -> Result<Against, String> {
+    match text {
+        "registry" => return Ok(Against::Registry),
+        "live" => return Ok(Against::Live),
+        "previous" => return Ok(Against::Previous),
+        _ => {}
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().map(Against::Version).map_err(|error| error.to_string());
+    }
+    if std::path::Path::new(text).exists() {
+        return Ok(Against::File(text.into()));
+    }
+    TableName::from_name_or_arn(text).map(Against::Table).map_err(|_| {
+        "there is no such file; use registry, live, previous, a version, a file or a table".into()
+    })
 }
 
 pub(crate) fn mode(text: &str) -> Result<Compatibility, String> {
@@ -105,6 +141,17 @@ mod tests {
         for path in ["recs.yaml", "./recs:3", "recs:latest", "-", "recs:0"] {
             assert_eq!(document(path), Ok(Document::File(path.into())), "{path}");
         }
+    }
+
+    #[test]
+    fn a_check_compares_with_a_word_a_version_a_file_or_a_table() {
+        assert_eq!(against("registry"), Ok(Against::Registry));
+        assert_eq!(against("live"), Ok(Against::Live));
+        assert_eq!(against("previous"), Ok(Against::Previous));
+        assert_eq!(against("41"), Ok(Against::Version(VersionNumber::new(41))));
+        assert_eq!(against("Cargo.toml"), Ok(Against::File("Cargo.toml".into())));
+        assert_eq!(against("recs-1"), Ok(Against::Table(TableName::parse("recs-1").unwrap())));
+        assert!(against("gone/items.json").unwrap_err().contains("no such file"));
     }
 
     #[test]

@@ -10,7 +10,11 @@ use jiff::Timestamp;
 use septet_registry::State;
 use serde_json::Value;
 
+use crate::distribution::Canvas;
 use crate::exit;
+
+/// Columns of what is no terminal, or does not say.
+const USUAL_WIDTH: usize = 100;
 
 /// What a command answers.
 #[derive(Debug)]
@@ -98,6 +102,16 @@ impl Screen {
     /// An empty table for standard error.
     pub(crate) fn aside(&self, header: &[&str]) -> Table {
         self.err.table(header)
+    }
+
+    /// What pictures on standard output are drawn on.
+    pub(crate) fn canvas(&self) -> Canvas {
+        let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+        Canvas {
+            width: width.filter(|width| *width > 0).unwrap_or(USUAL_WIDTH),
+            blocks: self.out.terminal,
+            colour: self.out.colour,
+        }
     }
 
     /// Facts, one on a line.

@@ -13,6 +13,7 @@ from cloud import DATASET_TABLES, FEED_SINKS, Cloud
 from dataset import Dataset, item, table_parameters
 from feed import SHORT, SHORT_RECORDS, Feed
 from policies import queue_url, statements_of_the_template, with_tables_of_any_name, without_action, without_statement
+from publishers import PASSES, asking, function
 from waiting import until
 
 STATEMENTS = statements_of_the_template()
@@ -49,6 +50,8 @@ class Stage:
         self.pruned = Dataset(cloud, directory, "mayprune")
         self.put = Dataset(cloud, directory, "mayput")
         self.read = Dataset(cloud, directory, "mayread")
+        self.asks = Dataset(cloud, directory, "mayask")
+        asking(self.asks, function(cloud, self.asks.name, PASSES), keepNewest=100)
         self.set.put_contract(keepNewest=100)
         self.imports.put_contract(keepNewest=100, readiness=["import"])
         self.tags.put_contract(keepNewest=100, readiness=["tag"])
@@ -104,6 +107,10 @@ class Stage:
         until("the table is imported", lambda: self.imports.status(table) == "ACTIVE")
         answer = cloud.look(table)
         check(not answer.failed and answer.payload["state"] == "valid", "on-publish", answer.payload)
+
+    def publish_with_a_function(self) -> None:
+        """A function of the publisher's is asked, and says yes."""
+        self.publish(self.asks)
 
     def put_back(self) -> None:
         """A signal for a table that cannot be found yet is put back onto the queue."""
@@ -342,6 +349,15 @@ class Stage:
         self.septet("contract", "put", self.put.directory / "contract")
         self.septet("versions", self.put.name)
 
+    def operator_checks_a_table(self) -> None:
+        """An operator checks a table before anything is published."""
+        self.septet("check", "--table", self.set.written())
+
+    def operator_checks_with_a_function(self) -> None:
+        """An operator has a function asked, too."""
+        done = self.cloud.septet("check", "--table", self.asks.written(), "--with-lambda", code=None)
+        check(done.returncode == 0, "check", done.stdout + done.stderr)
+
     def operator_signals(self) -> None:
         """An operator says that a table is complete."""
         self.septet("publish", self.set.written())
@@ -395,6 +411,7 @@ NEEDED_BY = {
     ("OnPublishRole", "InspectImports"): Stage.publish_by_import,
     ("OnPublishRole", "FindImports"): Stage.publish_by_import,
     ("OnPublishRole", "NeverSealRegistry"): Stage.never_the_registry_by_on_publish,
+    ("OnPublishRole", "AskFunctions"): Stage.publish_with_a_function,
     ("OnPublishRole", "TakeSignals"): Stage.take_from_the_queue,
     ("OnPublishRole", "LookAgainLater"): Stage.put_back,
     ("OnPublishRole", "WriteLogs"): Stage.log_of_on_publish,
@@ -429,7 +446,8 @@ NEEDED_BY = {
     ("TableRecordsDeadLettersPolicy", "RuleKeepsUndelivered"): Stage.undelivered_record,
     ("OperatorPolicy", "ReadRegistry"): Stage.operator_puts_a_contract,
     ("OperatorPolicy", "WriteRegistry"): Stage.operator_puts_a_contract,
-    ("OperatorPolicy", "InspectTables"): Stage.operator_moves_the_pointer,
+    ("OperatorPolicy", "InspectTables"): [Stage.operator_checks_a_table, Stage.operator_moves_the_pointer],
+    ("OperatorPolicy", "AskFunctions"): Stage.operator_checks_with_a_function,
     ("OperatorPolicy", "SignalTables"): Stage.operator_signals,
     ("OperatorPolicy", "StartRecoveries"): Stage.operator_starts_a_recovery,
     ("ReaderPolicy", "FollowPointers"): Stage.reader_reads,

@@ -14,7 +14,9 @@ use crate::screen::Answer;
 
 pub(crate) async fn publish(app: &App, args: Publish) -> Result<Answer, Failure> {
     let table = TableName::from_name_or_arn(&args.table)?;
-    let dataset = claimed_by(app, &table).await?;
+    let dataset = claimed_by(app, &table)
+        .await
+        .map_err(|failure| Failure { what: format!("{}; nothing was sent", failure.what), ..failure })?;
     let facts = look(app, &table).await?;
     fits(app, &dataset, &facts, args.items.is_some()).await?;
     let url = app.queue.url().await?;
@@ -39,7 +41,7 @@ pub(crate) async fn publish(app: &App, args: Publish) -> Result<Answer, Failure>
 }
 
 /// The dataset whose pattern claims the table.
-async fn claimed_by(app: &App, table: &TableName) -> Result<Dataset, Failure> {
+pub(super) async fn claimed_by(app: &App, table: &TableName) -> Result<Dataset, Failure> {
     let listings = app.registry.datasets().await?;
     let claims = |listing: &&Listing| {
         Pattern::parse(&listing.table_pattern).is_ok_and(|pattern| pattern.matches(table.as_str()))
@@ -52,17 +54,14 @@ async fn claimed_by(app: &App, table: &TableName) -> Result<Dataset, Failure> {
                 listings.iter().map(|it| format!("{} ({})", it.table_pattern, it.dataset)).collect();
             let there = if patterns.is_empty() { "no dataset yet".into() } else { patterns.join(", ") };
             Err(Failure::new(
-                format!("failed to tell whose table {table} is: no dataset claims it; nothing was sent"),
+                format!("failed to tell whose table {table} is: no dataset claims it"),
                 format!("name the table after a septet.tablePattern; there is {there}"),
             ))
         }
         several => {
             let names: Vec<_> = several.iter().map(|it| it.dataset.as_str()).collect();
             Err(Failure::new(
-                format!(
-                    "failed to tell whose table {table} is: {} claim it; nothing was sent",
-                    names.join(", ")
-                ),
+                format!("failed to tell whose table {table} is: {} claim it", names.join(", ")),
                 "make their septet.tablePattern exclude each other",
             ))
         }

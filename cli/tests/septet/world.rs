@@ -80,8 +80,13 @@ impl World {
     }
 
     pub(crate) async fn dataset(&self, name: &str, pattern: &str, properties: &[(&str, &str)]) {
-        let document = contract(name, pattern, properties);
-        let contract = septet_contract::Contract::parse(&document).unwrap();
+        let document = serde_json::from_str(&contract(name, pattern, properties)).unwrap();
+        self.put(name, pattern, &document).await;
+    }
+
+    /// Puts a contract.
+    pub(crate) async fn put(&self, name: &str, pattern: &str, document: &serde_json::Value) {
+        let contract = septet_contract::Contract::parse(&document.to_string()).unwrap();
         let settings = contract.settings();
         let new = NewContract {
             dataset: DatasetName::parse(name).unwrap(),

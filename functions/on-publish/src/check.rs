@@ -5,19 +5,18 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
-use septet_checks::{Checker, Outcome as Answer, Profile};
+use septet_checks::{Checker, Profile};
 use septet_contract::Contract;
 use septet_registry::{
     Conclusion, Lease, Outcome, Promotion, Refusal, State, Verdict, VerdictOutcome, Version,
 };
 use septet_tables::{Consistency, Error as TablesError, Key, Page, Segment, TableFacts, Tables};
 use septet_telemetry::Clock;
+use septet_verdict::{Judged, PROFILE, Seen, Subject};
 use tokio::task::JoinSet;
 use tracing::info;
 
 use crate::error::Error;
-use crate::history;
-use crate::judge::{self, Judged, Seen};
 use crate::look::{Sealed, Visit, until};
 use crate::summary::Step;
 
@@ -139,8 +138,19 @@ impl Visit<'_> {
             Some(now) if now.id == begun.table_id => {}
             _ => return self.gone(begun).await,
         }
-        let history = self.history(begun, checker).await?;
-        let judged = judge::judge(checker, &seen, &history, facts, &ttl, begun.readiness.as_ref());
+        // Whichever invocation judges a shared check, it does so as of the same time.
+        let now = begun.sharing.as_ref().map_or_else(|| self.handler.clock.now(), |sharing| sharing.since);
+        let (registry, appeared) = (&self.handler.registry, begun.announced_at);
+        let (dataset, number) = (&begun.dataset, Some(begun.version));
+        let mut history = septet_verdict::history(registry, dataset, number, appeared, now, checker).await?;
+        let table = Some((&self.table, facts.arn.as_str()));
+        let subject = Subject { contract, version: number, table, seen: &seen };
+        let (functions, now) = (self.handler.functions.as_ref(), self.handler.clock.now());
+        let left = stop_at(self.invocation.now, self.invocation.deadline).duration_since(now);
+        let left = left.max(SignedDuration::ZERO).unsigned_abs();
+        history.answers = septet_verdict::ask(functions, checker, subject, now, left).await;
+        let readiness = begun.readiness.as_ref();
+        let judged = septet_verdict::judge(checker, &seen, &history, facts, &ttl, readiness);
         self.keep(begun, seen, &judged).await?;
         self.conclude(begun, contract, owner, &judged).await
     }
@@ -191,7 +201,7 @@ impl Visit<'_> {
 
     /// Keeps the profile and every answer, for people and for later versions.
     async fn keep(&self, version: &Version, seen: Seen, judged: &Judged) -> Result<(), Error> {
-        let mut documents = vec![(history::PROFILE.to_owned(), history::document(seen))];
+        let mut documents = vec![(PROFILE.to_owned(), septet_verdict::document(seen))];
         for (at, result) in judged.results.iter().enumerate() {
             let id: String = result.id.chars().take(200).collect();
             let document = serde_json::to_value(result).map_err(|error| Error::Broken {
@@ -319,14 +329,4 @@ fn stop_at(now: Timestamp, deadline: Timestamp) -> Timestamp {
     let length = deadline.duration_since(now).max(SignedDuration::ZERO);
     let margin = (length / 10).clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(10));
     deadline.checked_sub(margin).unwrap_or(now)
-}
-
-/// The outcome of a report as the registry names it.
-pub(crate) fn outcome(answer: Answer) -> VerdictOutcome {
-    match answer {
-        Answer::Passed => VerdictOutcome::Passed,
-        Answer::Failed => VerdictOutcome::Failed,
-        // What was not checked passed nothing.
-        Answer::Errored | Answer::NoBaseline | Answer::Skipped => VerdictOutcome::Errored,
-    }
 }

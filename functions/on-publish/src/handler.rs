@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use septet_registry::Registry;
 use septet_tables::Tables;
 use septet_telemetry::{Clock, Dimension, Invocation, Metrics};
+use septet_verdict::Functions;
 use serde::Serialize;
 use serde_json::Value;
 use tracing::{Instrument, error, info, info_span};
@@ -25,6 +26,7 @@ pub struct Handler {
     pub(crate) registry: Registry,
     pub(crate) tables: Tables,
     pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) functions: Arc<dyn Functions>,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Config,
@@ -52,11 +54,12 @@ impl Handler {
         registry: Registry,
         tables: Tables,
         queue: Arc<dyn Queue>,
+        functions: Arc<dyn Functions>,
         metrics: Metrics,
         clock: Arc<dyn Clock>,
         config: Config,
     ) -> Self {
-        Self { registry, tables, queue, metrics, clock, config }
+        Self { registry, tables, queue, functions, metrics, clock, config }
     }
 
     /// Handles a batch of the queue, or a message that comes by itself such as an EventBridge event.

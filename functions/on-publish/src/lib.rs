@@ -13,8 +13,6 @@ mod config;
 mod course;
 mod error;
 mod handler;
-mod history;
-mod judge;
 mod look;
 mod message;
 mod promote;

@@ -10,6 +10,7 @@ use on_publish::{Config, Handler, Sqs};
 use septet_registry::{Entropy, Registry};
 use septet_tables::Tables;
 use septet_telemetry::{Clock, Environment, Invocation, Metrics, SystemClock};
+use septet_verdict::Lambda;
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
@@ -26,7 +27,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let _ = tokio::time::timeout(Duration::from_secs(1), registry.datasets()).await;
     let tables = Tables::new(dynamodb, config.seal_policy.clone());
     let queue = Arc::new(Sqs::new(aws_sdk_sqs::Client::new(&sdk), &config.queue_url));
-    let handler = Handler::new(registry, tables, queue, Metrics::stdout(), Arc::new(SystemClock), config);
+    let functions = Arc::new(Lambda::new(&sdk));
+    let (metrics, clock) = (Metrics::stdout(), Arc::new(SystemClock));
+    let handler = Handler::new(registry, tables, queue, functions, metrics, clock, config);
     let handler = &handler;
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
         let invocation = Invocation::from_context(&event.context, SystemClock.now());

@@ -14,12 +14,12 @@ use septet_registry::{
     Lease, Part, PartKey, PromotionState, Segment, Sharing, State, TableName, Taken, Version,
 };
 use septet_telemetry::Invocation;
+use septet_verdict::{Judged, Seen};
 
 use crate::check::{Asked, Checked};
 use crate::course::{Course, Passed, Place};
 use crate::error::Error;
 use crate::handler::Handler;
-use crate::judge::{Judged, Seen};
 use crate::look::Visit;
 use crate::message::{Cause, Letter};
 use crate::share::end;

@@ -209,10 +209,7 @@ impl Compiler<'_> {
         let (name, kind) = match &rule.kind {
             RuleKind::Metric(metric) => (metric.metric.as_str(), self.metric(node, property, metric)),
             RuleKind::Septet(check) => (check.as_str(), self.drift(check)),
-            RuleKind::Lambda(_) => {
-                let reason = "functions of engine lambda are not called by this version of Septet";
-                ("lambda", Kind::Skipped(reason.to_owned()))
-            }
+            RuleKind::Lambda(rule) => ("lambda", Kind::Function(rule.clone())),
             RuleKind::Text => {
                 let words = rule.description.as_deref().or(rule.name.as_deref()).unwrap_or_default();
                 ("text", Kind::Skipped(format!("in words, for people: {words}")))

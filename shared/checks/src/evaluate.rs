@@ -67,6 +67,7 @@ impl Checker {
                 self.metric(&base, *count, *node, condition, *unit)
             }
             Kind::Drift(drift) => self.drift(history, &base, drift),
+            Kind::Function(rule) => base.function(rule, history.answers.get(&judgement.id)),
             Kind::Skipped(reason) => {
                 let message = format!("{}: {reason}", base.label());
                 base.result(Outcome::Skipped, "", "", message)
@@ -281,6 +282,7 @@ impl Answer<'_> {
             failing: 0,
             of: self.items(),
             examples: Vec::new(),
+            compared: Vec::new(),
         }
     }
 
@@ -366,6 +368,7 @@ fn unusable(rule: &str, profile: &Profile, seen: &str, expected: &str, message: 
         failing: 0,
         of: profile.items,
         examples: Vec::new(),
+        compared: Vec::new(),
     }
 }
 

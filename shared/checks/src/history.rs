@@ -1,11 +1,13 @@
 //! The versions that a version is compared with.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use septet_contract::Baseline;
 
+use crate::function::FunctionAnswer;
 use crate::profile::Profile;
 
 /// What rules know beside the version's own profile.
@@ -19,6 +21,8 @@ pub struct History {
     pub live: Option<Earlier>,
     /// Valid versions before this one, newest first.
     pub earlier: Vec<Earlier>,
+    /// What functions of engine `lambda` said, by the ids of their rules; a rule that is not here is `errored`.
+    pub answers: HashMap<String, FunctionAnswer>,
 }
 
 /// A valid version of the dataset.

@@ -22,8 +22,11 @@
 //!   rules pass and say so. Items with a null among the attributes count as no value.
 //! - **Rules of engine `septet`** are answered from profiles, this version's and those of versions before it. With
 //!   no version to compare with the answer is [`Outcome::NoBaseline`], which rejects nothing and is a warning.
-//! - **What is not enforced yet** (functions of engine `lambda`, formats that Septet does not know, uniqueness
-//!   within items) has results of outcome [`Outcome::Skipped`] that [`Report::warnings`] lists.
+//! - **Rules of engine `lambda`** are answered by functions of the publisher's, see [`Checker::functions`]. Who asks
+//!   them puts what they said into the [`History`]; a function that was not asked, or did not say yes or no, is
+//!   `errored`.
+//! - **What is not enforced yet** (formats that Septet does not know, uniqueness within items) has results of
+//!   outcome [`Outcome::Skipped`] that [`Report::warnings`] lists.
 //!
 //! # What is exact
 //! Counts, ends, sizes, the digest, numbers of different values, buckets of quantiles and samples of keys are the
@@ -101,6 +104,7 @@
 //! ```
 
 mod checker;
+mod comparison;
 mod compile;
 mod constraint;
 mod decimal;
@@ -109,6 +113,7 @@ mod distance;
 mod distinct;
 mod evaluate;
 mod flat;
+mod function;
 mod golden;
 mod history;
 mod json;
@@ -131,7 +136,9 @@ mod values;
 mod view;
 
 pub use checker::Checker;
+pub use comparison::{Bin, Comparison, Counted, Quantile, Side, Span};
 pub use distinct::MOST_DISTINCT;
+pub use function::{FunctionAnswer, FunctionRule};
 pub use history::{Earlier, History};
 pub use json::{Malformed, PageEnd, read_page};
 pub use profile::Profile;

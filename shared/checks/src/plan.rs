@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use septet_contract::{Condition, MomentFormat, Number, PhysicalType, Severity, Unit};
+use septet_contract::{Condition, LambdaRule, MomentFormat, Number, PhysicalType, Severity, Unit};
 
 use crate::constraint::Constraint;
 use crate::distinct::MOST_DISTINCT;
@@ -170,6 +170,8 @@ pub(crate) enum Kind {
     Metric { count: Count, node: usize, condition: Condition, unit: Unit },
     /// A rule of engine septet holds.
     Drift(Drift),
+    /// A function of the publisher's says yes.
+    Function(LambdaRule),
     /// Nothing checks it.
     Skipped(String),
     /// It cannot be checked.

@@ -3,6 +3,8 @@
 use septet_contract::Severity;
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::Comparison;
+
 /// Most reasons that [`Report::reasons`] gives.
 pub const MOST_REASONS: usize = 20;
 
@@ -35,7 +37,7 @@ pub struct Example {
 }
 
 /// The answer of one check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckResult {
     /// Unique in a report: the id, name or place of a rule of the contract, as `recs_row_count`; else place and
     /// rule, as `recs[].score:maximum`.
@@ -60,10 +62,13 @@ pub struct CheckResult {
     pub of: u64,
     /// Some of the failing items, the same ones in whatever order the items came.
     pub examples: Vec<Example>,
+    /// Of a failing rule about how values are distributed: both distributions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compared: Vec<Comparison>,
 }
 
 /// The answers of all checks of a contract, those that passed among them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Failed if a check of severity `error` failed, else errored if one errored, else passed.
     pub outcome: Outcome,
@@ -138,6 +143,7 @@ impl CheckResult {
             failing,
             of,
             examples: Vec::new(),
+            compared: Vec::new(),
         }
     }
 

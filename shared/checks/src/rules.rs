@@ -3,12 +3,14 @@
 use septet_contract::{Baseline, Change, ChangeUnit, Churn, Distance, PhysicalType, SeptetCheck};
 
 use crate::checker::Checker;
+use crate::comparison::{self, Comparison};
 use crate::distance;
 use crate::evaluate::{Answer, expected};
 use crate::history::{Chosen, Earlier, History};
 use crate::profile::{Place, Profile};
 use crate::report::{CheckResult, Outcome};
 use crate::sample::{Interval, Sight};
+use crate::values::Values;
 
 const NULL: usize = PhysicalType::Null as usize;
 const TRUTH: usize = PhysicalType::Bool as usize;
@@ -133,6 +135,7 @@ impl Checker {
                 let mut result = base.result(Outcome::Failed, &how, &expected, message);
                 // What is wrong is wrong of the table as a whole.
                 (result.failing, result.of) = (1, 1);
+                result.compared = compared(history, place, &drift.check);
                 result
             }
             Err(Nothing::NoBaseline(why)) => no_baseline(base, &expected, &why),
@@ -143,6 +146,7 @@ impl Checker {
                 }
                 let mut result = base.result(Outcome::Failed, &why, &expected, message);
                 (result.failing, result.of) = (1, 1);
+                result.compared = compared(history, place, &drift.check);
                 result
             }
             Err(Nothing::Broken(why)) => {
@@ -424,6 +428,38 @@ fn distribution(
             Ok(Measured { value, how })
         }
         Some(_) => Err(Nothing::Broken("the distance is not finite".to_owned())),
+    }
+}
+
+/// The distributions that a rule is about, of this version and of those it is held against.
+fn compared(history: &History, place: &Place, check: &SeptetCheck) -> Vec<Comparison> {
+    let Some(Ok((earlier, name))) = check.against().map(|against| chosen(history, against)) else {
+        return Vec::new();
+    };
+    let places = earlier.iter().filter_map(|earlier| earlier.profile.as_deref()?.place(&place.path));
+    let (mut before, mut truths_before) = (Values::default(), 0);
+    for place in places {
+        before.merge(place.values.as_deref().cloned().unwrap_or_default());
+        truths_before += place.types[TRUTH];
+    }
+    let name = if earlier.len() > 1 { format!("{} versions together", earlier.len()) } else { name };
+    let Some(now) = place.values.as_deref() else { return Vec::new() };
+    match check {
+        SeptetCheck::MeanChange { .. } => vec![comparison::numbers(now, &before, &name, None)],
+        SeptetCheck::QuantileChange { quantile, .. } => {
+            vec![comparison::numbers(now, &before, &name, Some(quantile.to_f64()))]
+        }
+        SeptetCheck::ListLengthChange { .. } => vec![comparison::elements(now, &before, &name)],
+        SeptetCheck::DistributionChange { .. } => {
+            if now.numbers.count > 0 || before.numbers.count > 0 {
+                vec![comparison::numbers(now, &before, &name, None)]
+            } else if now.lengths.count > 0 || before.lengths.count > 0 {
+                comparison::strings(now, &before, &name)
+            } else {
+                vec![comparison::truths((now, place.types[TRUTH]), (&before, truths_before), &name)]
+            }
+        }
+        _ => Vec::new(),
     }
 }
 

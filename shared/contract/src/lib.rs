@@ -234,17 +234,17 @@ impl Contract {
         let mut found = Vec::new();
         for (place, rule) in object.rules() {
             let nested = place.is_some_and(|place| place.0.len() > 1);
-            let reason = match &rule.kind {
-                RuleKind::Metric(MetricRule { metric: Metric::DuplicateValues { .. }, .. }) if nested => {
-                    Some("duplicates are counted over items, not within them")
-                }
-                kind => kind.unenforced(),
+            let metric = match &rule.kind {
+                RuleKind::Metric(rule) => Some(&rule.metric),
+                _ => None,
             };
-            found.extend(reason.map(|reason| Unenforced {
-                path: rule.path.clone(),
-                what: rule.label().to_owned(),
-                reason,
-            }));
+            if nested && matches!(metric, Some(Metric::DuplicateValues { .. })) {
+                found.push(Unenforced {
+                    path: rule.path.clone(),
+                    what: rule.label().to_owned(),
+                    reason: "duplicates are counted over items, not within them",
+                });
+            }
         }
         for (place, property) in object.all_properties() {
             let mut add =

@@ -55,18 +55,6 @@ pub enum RuleKind {
     Text,
 }
 
-impl RuleKind {
-    /// Why nothing enforces rules of this kind, or `None` for those that are enforced.
-    ///
-    /// Rules in words are not among them: nobody expects a machine to hold those.
-    pub fn unenforced(&self) -> Option<&'static str> {
-        match self {
-            Self::Lambda(_) => Some("functions of engine lambda are not called yet"),
-            Self::Metric(_) | Self::Septet(_) | Self::Text => None,
-        }
-    }
-}
-
 /// A dimension of data quality, as the standard lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -167,4 +155,6 @@ pub struct LambdaRule {
     pub arn: String,
     /// `timeoutSeconds`, 1 to 300, default 60: how long to wait for its answer.
     pub timeout_seconds: u32,
+    /// `arguments`, an object that the function is given, as JSON; `{}` unless written.
+    pub arguments: String,
 }

@@ -55,6 +55,14 @@ impl Tables {
         }
     }
 
+    /// About how many items a table has: a count that is up to six hours old, and zero of a new table.
+    pub async fn item_count(&self, table: &TableName) -> Result<u64, Error> {
+        let answer = self.client.describe_table().table_name(table.as_str()).send().await;
+        let answer = answer.map_err(|error| failed("DescribeTable", table, error))?;
+        let count = answer.table.and_then(|table| table.item_count);
+        Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
+    }
+
     async fn current(&self, table: &TableName, expected: &TableId) -> Result<Current, Error> {
         Ok(match self.describe(table).await? {
             None => Current::Gone { successor: None },

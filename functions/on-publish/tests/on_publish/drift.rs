@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use septet_emulator::Fault;
-use septet_registry::{State, VerdictOutcome};
+use septet_registry::{By, Direction, PointRequest, PointerName, State, VerdictOutcome};
 use serde_json::Value;
 
 use crate::support::{CONTRACT, World, record, recs, signal};
@@ -53,6 +53,82 @@ async fn a_tenth_less_each_night_is_found_by_the_median_of_the_nights() {
     }
     let valid = State::Valid;
     assert_eq!(states, [valid, valid, valid, valid, valid, State::Rejected, State::Rejected]);
+}
+
+/// A good week, then a tenth less each night for a week.
+const WEEKS: [usize; 14] = [100, 100, 100, 100, 100, 100, 100, 90, 81, 73, 66, 59, 53, 48];
+
+/// The states of those nights under the contract with these rules, and the reasons of the last.
+async fn weeks(least: u32, rules: &[&str]) -> (Vec<State>, Vec<String>) {
+    let world = World::empty().await;
+    let rules: String = rules
+        .iter()
+        .enumerate()
+        .map(|(at, rule)| {
+            format!("      - {{id: drift{at}, type: custom, engine: septet, implementation: {{{rule}}}}}\n")
+        })
+        .collect();
+    let contract = CONTRACT.replace("customProperties:", &format!("{rules}customProperties:"));
+    world
+        .put_contract(
+            &contract.replace("mustBeBetween: [3, 1000]", &format!("mustBeBetween: [{least}, 1000]")),
+        )
+        .await;
+    let (mut states, mut reasons) = (Vec::new(), Vec::new());
+    for (number, users) in WEEKS.into_iter().enumerate() {
+        let night = night(&world, &format!("recs-{number:02}"), users).await;
+        states.push(night.0);
+        reasons = night.1;
+    }
+    world.assert_sound().await;
+    (states, reasons)
+}
+
+fn rejected(states: &[State]) -> Vec<usize> {
+    let rejected = states.iter().enumerate().filter(|(_, state)| **state == State::Rejected);
+    rejected.map(|(night, _)| WEEKS[night]).collect()
+}
+
+const PREVIOUS: &str = "check: rowCountChange, against: previous, mustBeLessOrEqualTo: 15";
+const LIVE: &str = "check: rowCountChange, against: live, mustBeLessOrEqualTo: 15";
+const MEDIAN: &str = "check: rowCountChange, against: 'median:7', mustBeLessOrEqualTo: 15";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_week_of_a_tenth_less_each_night_passes_rules_that_look_one_night_back() {
+    let (states, _) = weeks(3, &[PREVIOUS, LIVE]).await;
+    assert_eq!(rejected(&states), [0; 0], "{states:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_week_of_a_tenth_less_each_night_is_caught_by_the_median_of_seven() {
+    let (states, reasons) = weeks(3, &[PREVIOUS, LIVE, MEDIAN]).await;
+    assert_eq!(rejected(&states), [81, 73, 66, 59, 53, 48]);
+    assert!(reasons.iter().any(|it| it.contains("the median of 7 versions 100")), "{reasons:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_week_of_a_tenth_less_each_night_is_caught_by_an_absolute_floor() {
+    let (states, reasons) = weeks(60, &[PREVIOUS]).await;
+    assert_eq!(rejected(&states), [59, 53, 48]);
+    assert!(reasons[0].starts_with("rowCount: 48 items"), "{reasons:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_live_version_is_the_baseline_even_if_a_newer_one_passed() {
+    let world = world("check: rowCountChange, against: live, mustBeLessOrEqualTo: 20").await;
+    night(&world, "recs-1", 20).await;
+    night(&world, "recs-2", 24).await;
+    let (by, live) = (By::new("ann", world.clock_now()), PointerName::live());
+    let back = PointRequest {
+        direction: Direction::Back(None),
+        reason: "bad".into(),
+        force: false,
+        hold_until: None,
+    };
+    let back = world.registry.move_pointer(&recs(), &live, &back, &by).await.unwrap();
+    assert!(back.is_done());
+    // Of the 24 of version 2 it is more than a fifth, of the 20 that are live it is not.
+    assert_eq!(night(&world, "recs-3", 17).await.0, State::Valid);
 }
 
 #[tokio::test(flavor = "multi_thread")]

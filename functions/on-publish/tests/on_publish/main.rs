@@ -4,6 +4,7 @@
 
 mod drift;
 mod faults;
+mod functions;
 mod kill;
 mod many;
 mod messages;

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use jiff::{SignedDuration, Timestamp};
 use on_publish::{Answer, Config, Error, Handler, Later, Letter, Queue, QueueError, Sharing, Summary};
 use septet_contract::Contract;
@@ -18,6 +20,7 @@ use septet_registry::{
 };
 use septet_tables::{SealPolicy, Tables};
 use septet_telemetry::{Clock, Invocation, Metrics};
+use septet_verdict::Lambda;
 use serde_json::{Value, json};
 
 pub(crate) const REGISTRY: &str = "septet-registry";
@@ -133,6 +136,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<Hand>,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) lines: Lines,
+    /// Where functions of publishers are; nobody is there unless a test is.
+    pub(crate) lambda: String,
     pub(crate) sharing: Sharing,
     invocations: Mutex<u32>,
 }
@@ -157,6 +162,7 @@ impl World {
             clock: Arc::new(Hand(Mutex::new(start()))),
             shelf: Arc::default(),
             lines: Lines::default(),
+            lambda: "http://127.0.0.1:9".into(),
             sharing: Sharing::default(),
             invocations: Mutex::new(0),
         };
@@ -223,7 +229,16 @@ impl World {
         let seed = u64::from(*self.invocations.lock().unwrap()) + 1000;
         let registry = Registry::in_dynamodb(client.clone(), REGISTRY, Entropy::from_seed(seed));
         let tables = Tables::new(client, config.seal_policy.clone());
-        Handler::new(registry, tables, queue, Metrics::to(self.lines.clone()), self.clock.clone(), config)
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "AKIDTEST", "secret", None, None, "test",
+            )))
+            .endpoint_url(&self.lambda)
+            .build();
+        let (functions, metrics) = (Arc::new(Lambda::new(&sdk)), Metrics::to(self.lines.clone()));
+        Handler::new(registry, tables, queue, functions, metrics, self.clock.clone(), config)
     }
 
     /// A new invocation that may take a minute.

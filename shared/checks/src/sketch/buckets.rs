@@ -159,8 +159,7 @@ impl Buckets {
             before = before.saturating_add(*count);
             before > rank
         })?;
-        let (low, high) = self.scale.ends(*bucket, settled.level);
-        Some(if low == high { low } else { low + (high - low) / 2.0 })
+        Some(self.scale.middle(*bucket, settled.level))
     }
 
     /// How far a quantile may be from the value it stands for: as a share of it, in seconds for hours.
@@ -178,6 +177,11 @@ impl Buckets {
 
     /// Buckets that either has, in order, with the counts of both; as wide as the wider ones.
     pub(crate) fn beside(&self, other: &Self) -> Vec<(u64, u64)> {
+        self.aligned(other).into_iter().map(|(_, left, right)| (left, right)).collect()
+    }
+
+    /// As [`beside`](Self::beside), with the middle of each bucket.
+    pub(crate) fn aligned(&self, other: &Self) -> Vec<(f64, u64, u64)> {
         let (mut left, mut right) = (self.settled(), other.settled());
         let level = left.level.max(right.level);
         left.raise(level);
@@ -192,7 +196,8 @@ impl Buckets {
             }
             same
         });
-        all.into_iter().map(|(_, left, right)| (left, right)).collect()
+        let middle = |bucket: i32| self.scale.middle(bucket, level);
+        all.into_iter().map(|(bucket, left, right)| (middle(bucket), left, right)).collect()
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -251,6 +256,11 @@ impl Scale {
             Self::Magnitude => (bucket.abs() >> steps) * bucket.signum(),
             Self::Hours => bucket >> steps,
         }
+    }
+
+    fn middle(self, bucket: i32, level: u8) -> f64 {
+        let (low, high) = self.ends(bucket, level);
+        if low == high { low } else { low + (high - low) / 2.0 }
     }
 
     /// The least value of a bucket and the least beyond it; of zero's both are zero.

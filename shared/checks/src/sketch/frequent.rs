@@ -100,6 +100,20 @@ impl Frequent {
         self.counts.iter().map(|(hash, counted)| (*hash, counted.count))
     }
 
+    /// Values that are known by their text.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.counts.iter().filter_map(|(hash, counted)| Some((*hash, counted.text.as_deref()?)))
+    }
+
+    pub(crate) fn text(&self, hash: u64) -> Option<&str> {
+        self.counts.get(&hash)?.text.as_deref()
+    }
+
+    /// How much too low any count may be.
+    pub(crate) fn missed(&self) -> u64 {
+        self.missed
+    }
+
     pub(crate) fn count(&self, hash: u64) -> u64 {
         self.counts.get(&hash).map_or(0, |counted| counted.count)
     }

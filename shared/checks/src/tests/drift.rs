@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{contract, result};
 use crate::samples::{item, number, text};
-use crate::{CheckResult, Checker, Earlier, History, Item, Outcome, Value};
+use crate::{Bin, CheckResult, Checker, Counted, Earlier, History, Item, Outcome, Span, Value};
 
 const PROPERTIES: &str = "
 - {name: score, logicalType: number}
@@ -53,6 +53,7 @@ fn answer(implementation: &str, now: &[Item], before: &[&[Item]]) -> CheckResult
         at: "2026-11-21T02:00:00Z".parse().unwrap(),
         live: earlier.first().cloned(),
         earlier,
+        ..History::default()
     };
     let mut profile = checker.profile();
     now.iter().for_each(|item| checker.observe(&mut profile, item));
@@ -338,4 +339,71 @@ fn without_statistics_rules_over_them_are_errored() {
     let checker = Checker::of_limits(&contract(PROPERTIES, quality));
     let report = checker.evaluate(&checker.profile(), &History::default());
     says(result(&report, "rule"), Outcome::Errored, "itemSize: cannot be checked: no statistics were kept");
+}
+
+/// What is counted, of how many values of either side, in how many bins, against what.
+fn shown(result: &CheckResult) -> Vec<(Counted, u64, u64, usize, &str)> {
+    let compared = result.compared.iter();
+    compared.map(|it| (it.of, it.now.count, it.before.count, it.bins.len(), it.against.as_str())).collect()
+}
+
+#[test]
+fn a_failing_rule_shows_both_distributions() {
+    let scores = |by: f64| with(40, "score", move |at| Some(number((at as f64 * by).to_string())));
+    let (now, before) = (scores(0.5), scores(1.0));
+    let rule = "check: quantileChange, property: score, quantile: 0.9, against: live, mustBeLessThan: 1";
+    let found = answer(rule, &now, &[&before]);
+    assert_eq!(shown(&found), [(Counted::Numbers, 40, 40, 8, "version 40")]);
+    let bins: Vec<_> = found.compared[0].bins.iter().map(|bin| (bin.now, bin.before)).collect();
+    assert_eq!(bins, [(10, 5), (10, 5), (10, 5), (10, 5), (0, 5), (0, 5), (0, 5), (0, 5)]);
+    assert!(found.compared[0].quantiles.iter().any(|it| it.share == 0.9));
+    assert_eq!(shown(&answer(rule, &now, &[&now])), [], "a rule that holds");
+
+    let rule =
+        "check: distributionChange, measure: psi, property: score, against: 'median:7', mustBeLessThan: 0.1";
+    let found = answer(rule, &now, &[&before, &before]);
+    assert_eq!(shown(&found)[0].1..=shown(&found)[0].2, 40..=80);
+    assert_eq!(found.compared[0].against, "2 versions together");
+
+    let tags = |many: usize| with(9, "tags", move |_| Some(Value::L(vec![text("x"); many])));
+    let rule = "check: listLengthChange, property: tags, against: live, mustBeLessThan: 1, unit: items";
+    let found = answer(rule, &tags(2), &[&tags(5)]);
+    assert_eq!(shown(&found), [(Counted::Elements, 9, 9, 4, "version 40")]);
+
+    let kinds = |a: usize| with(10, "kind", move |at| Some(text(if at < a { "a" } else { "bcd" })));
+    let rule = "check: distributionChange, measure: psi, property: kind, against: live, mustBeLessThan: 0.1";
+    let found = answer(rule, &kinds(9), &[&kinds(3)]);
+    assert_eq!(shown(&found), [(Counted::Values, 10, 10, 2, "version 40")]);
+    let values: Vec<_> =
+        found.compared[0].bins.iter().map(|it| (it.span.clone(), it.now, it.before)).collect();
+    assert_eq!(values, [(Span::Value("a".into()), 9, 3), (Span::Value("bcd".into()), 1, 7)]);
+
+    let flags = |a: usize| with(10, "flag", move |at| Some(Value::Bool(at < a)));
+    let rule = "check: distributionChange, measure: psi, property: flag, against: live, mustBeLessThan: 0.1";
+    let found = answer(rule, &flags(9), &[&flags(3)]);
+    let values: Vec<_> = found.compared[0].bins.iter().map(|it| (it.now, it.before)).collect();
+    assert_eq!((shown(&found)[0].0, values), (Counted::Truths, vec![(9, 3), (1, 7)]));
+
+    let text = serde_json::to_string(&found).unwrap();
+    assert_eq!(serde_json::from_str::<CheckResult>(&text).unwrap(), found);
+}
+
+#[test]
+fn strings_without_bins_of_their_own_are_counted_together() {
+    let kinds = |first: usize, hot: usize| {
+        with(300, "kind", move |at| match at % 3 < hot {
+            true => Some(text("hot")),
+            false => Some(text(format!("v-{}", first + at))),
+        })
+    };
+    let rule =
+        "check: distributionChange, measure: psi, property: kind, against: live, mustBeLessThan: 0.001";
+    let found = answer(rule, &kinds(0, 1), &[&kinds(1000, 2)]);
+    let compared = &found.compared[0];
+    assert_eq!((compared.of, compared.bins[0].span.clone()), (Counted::Values, Span::Value("hot".into())));
+    assert_eq!(compared.bins.last().unwrap().span, Span::Others);
+    let sum = |side: fn(&Bin) -> u64| compared.bins.iter().map(side).sum::<u64>();
+    assert_eq!((sum(|bin| bin.now), sum(|bin| bin.before)), (300, 300));
+    assert!(compared.now.missed > 0 && compared.bins[0].now <= 100, "{compared:?}");
+    assert_eq!(found.compared[1].of, Counted::Characters);
 }

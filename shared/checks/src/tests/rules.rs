@@ -6,7 +6,7 @@ use septet_contract::{Contract, Severity};
 
 use super::{contract, failing, items, report, result};
 use crate::samples::{item, number, text};
-use crate::{Checker, Item, Outcome, Value};
+use crate::{Checker, FunctionAnswer, History, Item, Outcome, Value};
 
 /// A contract with the attribute `a` and this rule at it.
 fn ruled(property: &str, rule: &str) -> Checker {
@@ -189,20 +189,16 @@ fn the_primary_key_is_unique_and_the_result_says_why() {
 fn what_nothing_enforces_yet_is_said_and_never_counts_as_passed() {
     let checker = Checker::new(&contract(
         "- name: a\n  logicalType: string\n  logicalTypeOptions: {format: iban}\n",
-        "- id: own\n  type: custom\n  engine: lambda\n  implementation:\n    arn: arn:aws:lambda:eu-west-1:123456789012:function:check\n\
-         - id: words\n  type: text\n  description: Scores are calibrated.\n",
+        "- id: words\n  type: text\n  description: Scores are calibrated.\n",
     ));
     let report = report(&checker, &items([Some(text("x"))]));
     assert_eq!((report.outcome, report.reasons()), (Outcome::Passed, vec![]));
-    for id in ["a:format", "own", "words"] {
+    for id in ["a:format", "words"] {
         assert_eq!(result(&report, id).outcome, Outcome::Skipped, "{id}");
     }
     assert_eq!(
         report.warnings(),
-        [
-            "a: format: the format \"iban\" is not enforced by this version of Septet",
-            "lambda: functions of engine lambda are not called by this version of Septet",
-        ]
+        ["a: format: the format \"iban\" is not enforced by this version of Septet"]
     );
     assert!(result(&report, "words").message.contains("Scores are calibrated."));
 }
@@ -222,7 +218,7 @@ fn what_is_skipped_is_what_the_contract_says_is_not_enforced() {
         let ids: HashSet<_> = report.results.iter().map(|result| &result.id).collect();
         assert_eq!(ids.len(), report.results.len(), "an id stands twice: {}", path.display());
     }
-    assert!(skipped_at_all > 3);
+    assert!(skipped_at_all > 2);
 }
 
 #[test]
@@ -337,4 +333,49 @@ fn the_example_contract_takes_good_items_and_names_what_is_wrong_with_others() {
     let results = report(&checker, &good).results;
     assert!(results.iter().filter(|result| result.outcome == Outcome::Passed).count() > 15);
     assert!(results.iter().all(|result| result.severity >= Severity::Info && !result.message.is_empty()));
+}
+
+#[test]
+fn a_function_decides_and_one_that_did_not_say_yes_never_passes() {
+    let rule = |id: &str, severity: &str| {
+        format!(
+            "- id: {id}\n  type: custom\n  engine: lambda\n  severity: {severity}\n  implementation:\n    \
+             arn: arn:aws:lambda:eu-west-1:123456789012:function:septet-check-{id}:live\n    arguments: {{least: 3}}\n"
+        )
+    };
+    let document = [rule("own", "error"), rule("other", "warning")].concat();
+    let checker = Checker::new(&contract("", &document));
+    let functions: Vec<_> = checker.functions().map(|it| (it.id, it.rule.arguments.as_str())).collect();
+    assert_eq!(functions, [("own", r#"{"least":3}"#), ("other", r#"{"least":3}"#)]);
+    let mut profile = checker.profile();
+    items([None]).iter().for_each(|item| checker.observe(&mut profile, item));
+    let judged = |own: Option<FunctionAnswer>| {
+        let answers = own.map(|own| ("own".to_owned(), own));
+        let other = ("other".to_owned(), FunctionAnswer::Failed("not nice".to_owned()));
+        let answers = answers.into_iter().chain([other]).collect();
+        checker.evaluate(&profile, &History { answers, ..History::default() })
+    };
+    let report = judged(Some(FunctionAnswer::Passed(None)));
+    assert_eq!(report.outcome, Outcome::Passed);
+    assert_eq!(report.warnings(), ["lambda: septet-check-other:live says: not nice"]);
+    for (answer, outcome, reason) in [
+        (
+            Some(FunctionAnswer::Failed("scores are flat".to_owned())),
+            Outcome::Failed,
+            "lambda: septet-check-own:live says: scores are flat",
+        ),
+        (
+            Some(FunctionAnswer::Errored("it crashed".to_owned())),
+            Outcome::Errored,
+            "lambda: cannot be checked: it crashed",
+        ),
+        (None, Outcome::Errored, "lambda: cannot be checked: nobody asked septet-check-own:live"),
+    ] {
+        let report = judged(answer);
+        assert_eq!((report.outcome, report.reasons()), (outcome, vec![reason.to_owned()]));
+        assert_eq!(result(&report, "other").outcome, Outcome::Failed, "the others are answered");
+    }
+    let report = judged(Some(FunctionAnswer::NotAsked("it costs".to_owned())));
+    assert_eq!((report.outcome, result(&report, "own").outcome), (Outcome::Passed, Outcome::Skipped));
+    assert_eq!(report.warnings()[0], "lambda: septet-check-own:live was not asked: it costs");
 }

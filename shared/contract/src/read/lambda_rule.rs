@@ -1,7 +1,7 @@
 //! Rules of `engine: lambda`.
 
 use super::quality::Reader;
-use crate::document::{Node, quote};
+use crate::document::{Node, Value, canonical_json, quote};
 use crate::findings::choose;
 use crate::rule::LambdaRule;
 use crate::standard::join;
@@ -11,16 +11,17 @@ const USUAL_TIMEOUT: u32 = 60;
 
 /// Reads an implementation: an ARN alone, or an object with it.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, path: &str) -> Option<LambdaRule> {
-    const KEYS: [&str; 2] = ["arn", "timeoutSeconds"];
+    const KEYS: [&str; 3] = ["arn", "timeoutSeconds", "arguments"];
     for entry in node.entries().iter().filter(|entry| !KEYS.contains(&entry.key.as_str())) {
         let message = format!("engine lambda takes no {}", quote(&entry.key));
         reader.findings.error(entry.at, &join(path, &entry.key), message, choose(&entry.key, &KEYS));
     }
     let timeout = timeout(reader, node, path);
+    let arguments = arguments(reader, node, path);
     let written = if node.text().is_some() { Some(node) } else { node.get("arn") };
     match written.and_then(Node::text) {
         Some(arn) if is_function_arn(arn) => {
-            Some(LambdaRule { arn: arn.to_owned(), timeout_seconds: timeout? })
+            Some(LambdaRule { arn: arn.to_owned(), timeout_seconds: timeout?, arguments: arguments? })
         }
         other => {
             let at = written.map_or(node.at, |written| written.at);
@@ -45,6 +46,19 @@ fn timeout(reader: &mut Reader<'_>, node: &Node, path: &str) -> Option<u32> {
         reader.error(node, "timeoutSeconds", path, message, hint);
     }
     seconds
+}
+
+/// What the function is given beside the version and its profile.
+fn arguments(reader: &mut Reader<'_>, node: &Node, path: &str) -> Option<String> {
+    match node.get("arguments") {
+        None => Some("{}".to_owned()),
+        Some(written) if matches!(written.value, Value::Map(_)) => Some(canonical_json(written)),
+        Some(written) => {
+            let message = format!("arguments cannot be {}", written.describe());
+            reader.error(node, "arguments", path, message, "write an object, such as {least: 3}");
+            None
+        }
+    }
 }
 
 fn is_function_arn(text: &str) -> bool {

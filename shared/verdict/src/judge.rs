@@ -5,24 +5,26 @@ use septet_contract::Severity;
 use septet_registry::{Counts, Readiness, Rung, VerdictOutcome};
 use septet_tables::{TableFacts, TtlState};
 
-use crate::check::outcome;
-
 /// What was seen of a table.
 #[derive(Debug)]
-pub(crate) enum Seen {
+pub enum Seen {
+    /// All of it.
     Whole(Profile),
+    /// A part of it, which says how sure it is of the rest.
     Sample(Sample),
 }
 
 impl Seen {
-    pub(crate) fn profile(&self) -> &Profile {
+    /// What was read.
+    pub fn profile(&self) -> &Profile {
         match self {
             Self::Whole(profile) => profile,
             Self::Sample(sample) => sample.profile(),
         }
     }
 
-    pub(crate) fn into_profile(self) -> Profile {
+    /// What was read, to be kept.
+    pub fn into_profile(self) -> Profile {
         match self {
             Self::Whole(profile) => profile,
             Self::Sample(sample) => sample.into_profile(),
@@ -32,18 +34,24 @@ impl Seen {
 
 /// A verdict with what it rests on.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Judged {
-    pub(crate) outcome: VerdictOutcome,
-    pub(crate) reasons: Vec<String>,
-    pub(crate) warnings: Vec<String>,
-    pub(crate) counts: Option<Counts>,
-    pub(crate) digest: Option<String>,
-    pub(crate) results: Vec<CheckResult>,
+pub struct Judged {
+    /// The verdict.
+    pub outcome: VerdictOutcome,
+    /// Why it did not pass: what concerns the table as a whole, then what concerns its items, gravest first.
+    pub reasons: Vec<String>,
+    /// What people should see although it rejects nothing.
+    pub warnings: Vec<String>,
+    /// How much there is; none if the check broke or saw a sample.
+    pub counts: Option<Counts>,
+    /// The digest of the content; none if the check broke or saw a sample.
+    pub digest: Option<String>,
+    /// Every answer.
+    pub results: Vec<CheckResult>,
 }
 
 impl Judged {
     /// The check itself broke.
-    pub(crate) fn errored(reason: String) -> Self {
+    pub fn errored(reason: String) -> Self {
         Self {
             outcome: VerdictOutcome::Errored,
             reasons: vec![reason],
@@ -53,10 +61,34 @@ impl Judged {
             results: Vec::new(),
         }
     }
+
+    /// The verdict from what concerns the items as a whole, and what the contract says of each.
+    pub fn of(whole: Vec<CheckResult>, contract: Report, seen: &Seen) -> Self {
+        let reports = [Report::new(whole), contract];
+        let any = |answer| reports.iter().any(|report| outcome(report.outcome) == answer);
+        let outcomes = [VerdictOutcome::Failed, VerdictOutcome::Errored];
+        let mut warnings: Vec<_> = reports.iter().flat_map(Report::warnings).collect();
+        let (mut counts, mut digest) = (None, None);
+        match seen {
+            Seen::Whole(profile) => {
+                counts = Some(Counts { items: profile.items(), bytes: profile.bytes() });
+                digest = Some(profile.digest());
+            }
+            Seen::Sample(sample) => warnings.insert(0, sample.to_string()),
+        }
+        Self {
+            outcome: outcomes.into_iter().find(|answer| any(*answer)).unwrap_or(VerdictOutcome::Passed),
+            reasons: reports.iter().flat_map(Report::reasons).collect(),
+            warnings,
+            counts,
+            digest,
+            results: reports.into_iter().flat_map(|report| report.results).collect(),
+        }
+    }
 }
 
 /// Judges a table: first what concerns all of it, then what the contract asks of its items.
-pub(crate) fn judge(
+pub fn judge(
     checker: &Checker,
     seen: &Seen,
     history: &History,
@@ -64,44 +96,34 @@ pub(crate) fn judge(
     ttl: &TtlState,
     readiness: Option<&Readiness>,
 ) -> Judged {
-    let profile = seen.profile();
     let key = |attribute: &septet_tables::KeyAttribute| (attribute.name.clone(), attribute.kind.as_str());
     let (partition, sort) = (key(&facts.keys.partition), facts.keys.sort.as_ref().map(key));
     let problems = checker.key_problems(
         (&partition.0, partition.1),
         sort.as_ref().map(|(name, physical)| (name.as_str(), *physical)),
     );
-    let mut results = vec![
-        whole("primaryKey", problems, profile.items(), "the key of the contract"),
-        whole("timeToLive", expiring(ttl), profile.items(), "no time to live"),
+    let items = seen.profile().items();
+    let mut whole = vec![
+        answer("primaryKey", problems, items, "the key of the contract"),
+        answer("timeToLive", expiring(ttl), items, "no time to live"),
     ];
     if let Some(readiness) = readiness {
-        results.extend(promised(readiness, seen));
+        whole.extend(promised(readiness, seen));
     }
-    let of_table = Report::new(results);
-    let of_contract = match seen {
+    let contract = match seen {
         Seen::Whole(profile) => checker.evaluate(profile, history),
         Seen::Sample(sample) => checker.evaluate_sample(sample, history),
     };
-    let reports = [of_table, of_contract];
-    let any = |answer| reports.iter().any(|report| outcome(report.outcome) == answer);
-    let outcomes = [VerdictOutcome::Failed, VerdictOutcome::Errored];
-    let mut warnings: Vec<_> = reports.iter().flat_map(Report::warnings).collect();
-    let (mut counts, mut digest) = (None, None);
-    match seen {
-        Seen::Whole(profile) => {
-            counts = Some(Counts { items: profile.items(), bytes: profile.bytes() });
-            digest = Some(profile.digest());
-        }
-        Seen::Sample(sample) => warnings.insert(0, sample.to_string()),
-    }
-    Judged {
-        outcome: outcomes.into_iter().find(|answer| any(*answer)).unwrap_or(VerdictOutcome::Passed),
-        reasons: reports.iter().flat_map(Report::reasons).collect(),
-        warnings,
-        counts,
-        digest,
-        results: reports.into_iter().flat_map(|report| report.results).collect(),
+    Judged::of(whole, contract, seen)
+}
+
+/// The outcome of a report as the registry names it.
+fn outcome(answer: Outcome) -> VerdictOutcome {
+    match answer {
+        Outcome::Passed => VerdictOutcome::Passed,
+        Outcome::Failed => VerdictOutcome::Failed,
+        // What was not checked passed nothing.
+        Outcome::Errored | Outcome::NoBaseline | Outcome::Skipped => VerdictOutcome::Errored,
     }
 }
 
@@ -143,7 +165,7 @@ fn promised(readiness: &Readiness, seen: &Seen) -> Vec<CheckResult> {
             }
             _ => vec![problem],
         };
-        let mut result = whole("manifestItems", wrong, profile.items(), &expected);
+        let mut result = answer("manifestItems", wrong, profile.items(), &expected);
         if sure.is_none() {
             result = undecided(result);
             // Nobody promised what DynamoDB says by itself of an import.
@@ -158,10 +180,10 @@ fn promised(readiness: &Readiness, seen: &Seen) -> Vec<CheckResult> {
         let problem = (!said.eq_ignore_ascii_case(&is))
             .then(|| format!("the manifest says content digest {said}, the table has {is}"));
         results.push(match seen {
-            Seen::Whole(_) => whole("manifestDigest", problem.into_iter().collect(), profile.items(), said),
+            Seen::Whole(_) => answer("manifestDigest", problem.into_iter().collect(), profile.items(), said),
             Seen::Sample(_) => {
                 let problem = format!("the manifest says content digest {said}");
-                undecided(whole("manifestDigest", vec![problem], profile.items(), said))
+                undecided(answer("manifestDigest", vec![problem], profile.items(), said))
             }
         });
     }
@@ -178,21 +200,8 @@ fn undecided(result: CheckResult) -> CheckResult {
     }
 }
 
-/// The answer of a check of the table as a whole.
-fn whole(rule: &str, problems: Vec<String>, items: u64, expected: &str) -> CheckResult {
-    let passed = problems.is_empty();
-    let seen = if passed { "as expected".to_owned() } else { problems.join("; ") };
-    CheckResult {
-        id: format!("table:{rule}"),
-        rule: rule.to_owned(),
-        attribute: None,
-        severity: Severity::Error,
-        outcome: if passed { Outcome::Passed } else { Outcome::Failed },
-        expected: expected.to_owned(),
-        message: if passed { format!("{rule} holds") } else { format!("{rule}: {seen}") },
-        seen,
-        failing: if passed { 0 } else { items },
-        of: items,
-        examples: Vec::new(),
-    }
+/// The answer of a check of the table as a whole, which is wrong of all its items, and of an empty one too.
+fn answer(rule: &str, problems: Vec<String>, items: u64, expected: &str) -> CheckResult {
+    let failing = if problems.is_empty() { 0 } else { items.max(1) };
+    CheckResult::of_table(rule, failing, items.max(1), expected, &problems.join("; "))
 }
