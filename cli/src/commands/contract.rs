@@ -5,11 +5,16 @@ mod infer;
 mod put;
 mod show;
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
-use septet_contract::{Contract, Diagnostic, Explained, Fate, Severity, Verdict};
-use septet_registry::{ContractNumber, DatasetName};
+use septet_checks::Profile;
+use septet_contract::{
+    Compatibility, Contract, Diagnostic, Explained, Fate, Former, Severity, Verdict, breaches,
+};
+use septet_registry::{ContractNumber, DatasetName, VersionNumber};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -190,17 +195,56 @@ fn breaks(verdict: &Verdict, screen: &Screen) -> String {
     text(&table)
 }
 
-/// Which versions stop being safe to roll back to, as a sentence; none if all stay safe.
-fn unsafe_versions(verdict: &Verdict) -> Option<String> {
-    let versions: Vec<_> = verdict.unsafe_versions.iter().map(ToString::to_string).collect();
-    let (which, are) = match versions.as_slice() {
-        [] => return None,
-        [one] => (format!("Version {one}"), "is"),
-        more => (format!("Versions {}", more.join(", ")), "are"),
+/// Which versions stop being safe to roll back to, and which stay so against appearances, in sentences; none if no
+/// contract of theirs allows what breaks.
+fn rollbacks(verdict: &Verdict) -> Option<String> {
+    let which = |versions: &[u64]| match versions {
+        [] => None,
+        [one] => Some((format!("Version {one}"), "is", "stays")),
+        more => {
+            let listed: Vec<_> = more.iter().map(ToString::to_string).collect();
+            Some((format!("Versions {}", listed.join(", ")), "are", "stay"))
+        }
     };
-    Some(format!(
-        "{which} {are} not safe to roll back to: readers of the new contract could not read the data."
-    ))
+    let lost = which(&verdict.unsafe_versions).map(|(which, are, _)| {
+        format!(
+            "{which} {are} not safe to roll back to: readers of the new contract could not read the data."
+        )
+    });
+    let kept = which(&verdict.safe_by_data).map(|(which, _, stay)| {
+        format!(
+            "{which} {stay} safe to roll back to: the contract allows what breaks, the data has none of it."
+        )
+    });
+    let sentences: Vec<_> = lost.into_iter().chain(kept).collect();
+    (!sentences.is_empty()).then(|| sentences.join("\n"))
+}
+
+/// What was seen of versions when they were checked.
+type Seen = HashMap<u64, Arc<Profile>>;
+
+/// What was seen of the versions whose contracts allow what breaks readers of the new one.
+async fn seen(
+    app: &App,
+    dataset: &DatasetName,
+    new: &Contract,
+    former: &[Former<'_>],
+) -> Result<Seen, Failure> {
+    let mut seen = Seen::new();
+    for old in former.iter().filter(|old| !breaches(new, old.contract).is_empty()) {
+        for number in &old.versions {
+            let version = app.registry.version(dataset, VersionNumber::new(*number)).await?;
+            let kept = septet_verdict::earlier(&app.registry, &version).await?.profile;
+            seen.extend(kept.map(|profile| (*number, profile)));
+        }
+    }
+    Ok(seen)
+}
+
+fn judged(new: &Contract, former: &[Former<'_>], mode: Compatibility, seen: &Seen) -> Verdict {
+    Verdict::of(new, former, mode, |version, breach| {
+        seen.get(&version).is_some_and(|profile| profile.keeps(new, breach))
+    })
 }
 
 /// A contract that the registry holds; an error if it cannot be read.

@@ -119,6 +119,35 @@ async fn a_contract_that_breaks_readers_or_versions_is_refused_unless_it_is_mean
 }
 
 #[tokio::test]
+async fn a_version_stays_safe_to_roll_back_to_if_its_data_happens_to_keep_the_new_contract() {
+    let world = World::with_recs().await;
+    let score = |rule| with("recs", json!({"name": "score", "logicalType": "number", "required": rule}), &[]);
+    world.file("recs.json", &score(false));
+    assert_eq!(world.run(&["contract", "put", "recs.json"]).code, 0);
+    let loose = septet_contract::Contract::parse(&score(false)).unwrap();
+    let checker = septet_checks::Checker::new(&loose);
+    for (night, all) in [(1, true), (2, false)] {
+        world
+            .night(&format!("recs-{night}"), VerdictOutcome::Passed, &format!("digest {night}"), night * 10)
+            .await;
+        let mut profile = checker.profile();
+        for has_it in [true, all] {
+            let score = septet_checks::Value::N("1".into());
+            let item = has_it.then(|| ("score".to_owned(), score)).into_iter().collect();
+            checker.observe(&mut profile, &item);
+        }
+        let number = septet_registry::VersionNumber::new(night as u64);
+        let document = septet_verdict::document(septet_verdict::Seen::Whole(profile));
+        world.registry.put_document(&recs(), number, septet_verdict::PROFILE, &document).await.unwrap();
+    }
+    world.file("recs.json", &score(true));
+    let refused = world.json(&["contract", "put", "recs.json"]);
+    assert_eq!(refused["compatibility"]["unsafe_versions"], json!([2]));
+    assert_eq!(refused["compatibility"]["safe_by_data"], json!([1]));
+    insta::assert_snapshot!(world.run(&["contract", "diff", "recs:current", "recs.json"]));
+}
+
+#[tokio::test]
 async fn a_contract_is_judged_by_the_mode_in_force_not_by_its_own() {
     let world = World::with_recs().await;
     let number = json!({"name": "user", "logicalType": "number", "required": true});

@@ -117,6 +117,7 @@ mod function;
 mod golden;
 mod history;
 mod json;
+mod keeps;
 mod literals;
 mod plan;
 mod profile;

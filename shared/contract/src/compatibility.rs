@@ -103,18 +103,27 @@ pub struct Verdict {
     pub breaks: Vec<Break>,
     /// Versions that stop being safe to roll back to: readers of the new contract could not read them. Rising.
     pub unsafe_versions: Vec<u64>,
+    /// Versions that stay safe although their contract does not say so: their data happens to keep all that breaks.
+    /// Rising.
+    pub safe_by_data: Vec<u64>,
 }
 
 impl Verdict {
     /// Judges a new contract against the former ones, whatever their order.
     ///
     /// A mode that is not transitive asks for the newest of them only. What it does not ask for is found as well
-    /// and is not [`forbidden`](Break::forbidden).
-    pub fn of(new: &Contract, former: &[Former<'_>], mode: Compatibility) -> Self {
+    /// and is not [`forbidden`](Break::forbidden). `keeps` says whether the data of a version is known to keep what
+    /// readers of the new contract rely on there.
+    pub fn of(
+        new: &Contract,
+        former: &[Former<'_>],
+        mode: Compatibility,
+        keeps: impl Fn(u64, &Breach) -> bool,
+    ) -> Self {
         let mut former: Vec<_> = former.iter().collect();
         former.sort_by_key(|former| std::cmp::Reverse(former.number));
         let mut breaks = Vec::new();
-        let mut unsafe_versions = BTreeSet::new();
+        let (mut unsafe_versions, mut safe_by_data) = (BTreeSet::new(), BTreeSet::new());
         for (age, old) in former.into_iter().enumerate() {
             for direction in [Direction::Backward, Direction::Forward] {
                 let found = match direction {
@@ -122,7 +131,12 @@ impl Verdict {
                     Direction::Forward => breaches(old.contract, new),
                 };
                 if direction == Direction::Backward && !found.is_empty() {
-                    unsafe_versions.extend(&old.versions);
+                    for version in &old.versions {
+                        match found.iter().all(|breach| keeps(*version, breach)) {
+                            true => safe_by_data.insert(*version),
+                            false => unsafe_versions.insert(*version),
+                        };
+                    }
                 }
                 let forbidden = mode.asks_for(direction) && (age == 0 || mode.is_transitive());
                 let contract = old.number;
@@ -134,7 +148,12 @@ impl Verdict {
                 }));
             }
         }
-        Self { mode, breaks, unsafe_versions: unsafe_versions.into_iter().collect() }
+        Self {
+            mode,
+            breaks,
+            unsafe_versions: unsafe_versions.into_iter().collect(),
+            safe_by_data: safe_by_data.into_iter().collect(),
+        }
     }
 
     /// Whether nothing that the mode forbids breaks.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use septet_contract::{Compatibility, Contract, Former, Verdict, differences};
+use septet_contract::{Compatibility, Contract, Former, differences};
 use septet_registry::{ContractNumber, DatasetName, State};
 use serde_json::json;
 
-use super::{Linted, breaks, stored, unsafe_versions};
+use super::{Linted, Seen, breaks, judged, rollbacks, seen, stored};
 use crate::app::App;
 use crate::args::{Diff, Document};
 use crate::exit;
@@ -17,9 +17,11 @@ use crate::screen::{Answer, Screen};
 pub(crate) fn of_files(diff: &Diff, screen: &Screen) -> Option<Result<Answer, Failure>> {
     let (Document::File(before), Document::File(after)) = (&diff.before, &diff.after) else { return None };
     let read = |file: &Path| read(file, screen);
-    Some(
-        read(before).and_then(|before| Ok(compare(&before, Vec::new(), 0, &read(after)?, diff.mode, screen))),
-    )
+    let none = Seen::new();
+    Some(read(before).and_then(|before| {
+        let former = Former { number: 0, contract: &before, versions: Vec::new() };
+        Ok(compare(&former, &read(after)?, diff.mode, &none, screen))
+    }))
 }
 
 pub(crate) async fn diff(app: &App, diff: Diff) -> Result<Answer, Failure> {
@@ -36,7 +38,12 @@ pub(crate) async fn diff(app: &App, diff: Diff) -> Result<Answer, Failure> {
         Document::File(file) => read(file, &app.screen)?,
         Document::Stored(dataset, number) => find(app, dataset, *number).await?.1,
     };
-    Ok(compare(&before, versions, number, &after, diff.mode, &app.screen))
+    let former = Former { number, contract: &before, versions };
+    let seen = match &diff.before {
+        Document::File(_) => Seen::new(),
+        Document::Stored(dataset, _) => seen(app, dataset, &after, std::slice::from_ref(&former)).await?,
+    };
+    Ok(compare(&former, &after, diff.mode, &seen, &app.screen))
 }
 
 async fn find(
@@ -62,16 +69,15 @@ fn read(file: &Path, screen: &Screen) -> Result<Contract, Failure> {
 }
 
 fn compare(
-    before: &Contract,
-    versions: Vec<u64>,
-    number: u64,
+    before: &Former<'_>,
     after: &Contract,
     mode: Option<Compatibility>,
+    seen: &Seen,
     screen: &Screen,
 ) -> Answer {
-    let mode = mode.unwrap_or(before.settings().compatibility);
-    let verdict = Verdict::of(after, &[Former { number, contract: before, versions }], mode);
-    let differences = differences(before, after);
+    let mode = mode.unwrap_or(before.contract.settings().compatibility);
+    let verdict = judged(after, std::slice::from_ref(before), mode, seen);
+    let differences = differences(before.contract, after);
     let mut page: Vec<_> = differences.iter().map(ToString::to_string).collect();
     if page.is_empty() {
         page.push("They say the same.".to_owned());
@@ -79,7 +85,7 @@ fn compare(
     if !verdict.breaks.is_empty() {
         page.push(format!("\n{}", breaks(&verdict, screen)));
     }
-    if let Some(versions) = unsafe_versions(&verdict) {
+    if let Some(versions) = rollbacks(&verdict) {
         page.push(format!("\n{versions}"));
     }
     let compatible = verdict.is_compatible();

@@ -9,7 +9,7 @@ use septet_registry::{
 };
 use serde_json::json;
 
-use super::{Linted, breaks, facts, page, stored, unsafe_versions};
+use super::{Linted, breaks, facts, judged, page, rollbacks, seen, stored};
 use crate::app::App;
 use crate::exit;
 use crate::failure::Failure;
@@ -96,7 +96,7 @@ pub(crate) async fn put(
                 breaks(verdict, &app.screen)
             );
         }
-        if let Some(versions) = unsafe_versions(verdict) {
+        if let Some(versions) = rollbacks(verdict) {
             page = format!("{page}\n\n{versions}");
         }
     }
@@ -125,7 +125,8 @@ async fn judge(app: &App, known: &Dataset, new: &Contract) -> Result<Verdict, Fa
         .iter()
         .map(|(number, contract, versions)| Former { number: *number, contract, versions: versions.clone() })
         .collect();
-    Ok(Verdict::of(new, &former, mode))
+    let seen = seen(app, &known.dataset, new, &former).await?;
+    Ok(judged(new, &former, mode, &seen))
 }
 
 fn refuse(app: &App, dataset: &DatasetName, verdict: &Verdict) -> Answer {
@@ -134,7 +135,7 @@ fn refuse(app: &App, dataset: &DatasetName, verdict: &Verdict) -> Answer {
     app.screen.call("no", &what);
     app.screen.say("hint: mend it, or put it with --breaking and --reason; nothing was put");
     let mut page = breaks(verdict, &app.screen);
-    if let Some(versions) = unsafe_versions(verdict) {
+    if let Some(versions) = rollbacks(verdict) {
         page = format!("{page}\n\n{versions}");
     }
     let json = json!({"ok": false, "dataset": dataset, "refused": what, "compatibility": verdict});

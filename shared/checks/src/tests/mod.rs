@@ -3,11 +3,13 @@
 mod distances;
 mod drift;
 mod hostile;
+mod keeping;
 mod limits;
 mod merging;
 mod naive;
 mod numbers;
 mod pages;
+mod reading;
 mod rules;
 mod sampling;
 mod storing;
