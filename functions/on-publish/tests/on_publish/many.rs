@@ -60,7 +60,8 @@ fn page(items: u64, asked: &Value) -> String {
 
 async fn world(items: u64, from_items: u64) -> World {
     let mut world = World::empty().await;
-    world.sharing = Sharing { from_items, parts: 16, keep_every: SignedDuration::from_millis(12) };
+    world.sharing =
+        Sharing { from_items, parts: 16, keep_every: SignedDuration::from_millis((items / 16_000) as i64) };
     world.put_contract(&CONTRACT.replace("[3, 1000]", "[3, 100000000]")).await;
     world.emulator.create_dataset_table(TABLE, "user_id", None).await;
     world.emulator.answer_scans(TABLE, move |asked| page(items, asked));
