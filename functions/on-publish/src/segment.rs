@@ -210,7 +210,7 @@ impl Visit<'_> {
             registry.keep_part(&held, None, None, After::Release, now).await?;
             return Ok(self.summary.end(Some("not all parts of the table are read".into())));
         }
-        let (mut groups, mut units) = (Vec::new(), 0.0);
+        let (mut groups, mut dropped, mut units) = (Vec::new(), 0, 0.0);
         for part in &parts {
             let mut profile = checker.profile();
             for seen in registry.seen(part).await? {
@@ -218,10 +218,11 @@ impl Visit<'_> {
                 profile.merge(seen);
             }
             let place = self.place(part)?;
+            dropped += place.dropped;
             units += place.units;
             groups.push((place.read, profile));
         }
-        let sample = Sample::new(segments, units, groups);
+        let sample = Sample::new(segments, dropped, units, groups);
         let seen = if sample.is_whole() { Seen::Whole(sample.into_profile()) } else { Seen::Sample(sample) };
         let facts = self.handler.tables.describe(&self.table).await?;
         let checked = match facts.filter(|facts| facts.id == version.table_id) {

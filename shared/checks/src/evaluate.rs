@@ -175,13 +175,13 @@ impl Checker {
                 }
                 (Count::Items, _) => {
                     let items = sample.total(&part_of);
-                    (items, format!("{:.0} to {:.0} {what}s ({read})", items.least, items.most))
+                    (items, format!("{items} {what}s ({read})"))
                 }
                 (_, true) => {
                     let (share, all) = (sample.share(&part_of, &whole_of, alike), sample.total(&whole_of));
                     let least = (share.least * all.least).max(part as f64);
                     let rows = Interval { least, most: (share.most * all.most).max(least) };
-                    (rows, format!("{:.0} to {:.0} {what}s ({read})", rows.least, rows.most))
+                    (rows, format!("{rows} {what}s ({read})"))
                 }
                 (_, false) => {
                     let share = sample.share(&part_of, &whole_of, alike).map(|share| share * 100.0);

@@ -349,9 +349,9 @@ fn rows(history: &History, sight: Sight<'_>, change: &Change) -> Measure {
             (percent, format!("{} % {direction}", shown(percent)))
         }
         ChangeUnit::Absolute if by.is_exact() => (by, format!("{} {direction}", by.most)),
-        ChangeUnit::Absolute => (by, format!("{} to {} {direction}", by.least, by.most)),
+        ChangeUnit::Absolute => (by, format!("{by} {direction}")),
     };
-    let now = if now.is_exact() { now.most.to_string() } else { format!("{} to {}", now.least, now.most) };
+    let now = if now.is_exact() { now.most.to_string() } else { now.to_string() };
     Ok(Measured { value, how: format!("{now} items, in {name} {before}: {moved}{}", about(sight)) })
 }
 

@@ -29,15 +29,17 @@ const UNSEEN: f64 = 5.298_317_366_548_036;
 pub struct Interval {
     /// It is no less.
     pub least: f64,
-    /// It is no more.
+    /// It is no more; infinite, in JSON null, if nobody knows.
     pub most: f64,
 }
 
 /// How much of a table was read.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Extent {
-    /// Segments that were read.
+    /// Segments that were read to their ends.
     pub segments: u32,
+    /// Segments that were begun and turned out to cost more than was left; what was seen of them does not count.
+    pub dropped: u32,
     /// Segments that the table was divided into.
     pub of: u32,
     /// What reading them cost.
@@ -112,17 +114,28 @@ impl Interval {
     }
 }
 
+/// In whole numbers, as `12 to 15` or `12 or more`.
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.most.is_finite() {
+            true => write!(f, "{:.0} to {:.0}", self.least, self.most),
+            false => write!(f, "{:.0} or more", self.least),
+        }
+    }
+}
+
 impl Sample {
     /// What groups of segments saw, each with how many it read, of a table that was divided into so many.
     ///
-    /// No segment is read in part, and none twice. Each group's segments are to be chosen by chance.
-    pub fn new(of: u32, read_units: f64, groups: Vec<(u32, Profile)>) -> Self {
+    /// No segment counts in part, and none twice. Each group's segments are to be chosen by chance, but for those that
+    /// were dropped for what they cost.
+    pub fn new(of: u32, dropped: u32, read_units: f64, groups: Vec<(u32, Profile)>) -> Self {
         let mut groups: Vec<_> = groups.into_iter().filter(|(segments, _)| *segments > 0).collect();
         let segments = groups.iter().map(|(segments, _)| segments).sum();
         let mut all = groups.first().map(|(_, profile)| profile.clone()).unwrap_or_default();
         groups.iter().skip(1).for_each(|(_, profile)| all.merge(profile.clone()));
         groups.iter_mut().for_each(|(_, profile)| profile.forget_distinct());
-        let extent = Extent { segments, of, read_units };
+        let extent = Extent { segments, dropped, of, read_units };
         let groups = groups.into_iter().map(|(segments, profile)| (f64::from(segments), profile)).collect();
         let sampled = (segments < of).then_some(extent);
         Self { groups, all: Profile { sampled, ..all }, extent }
@@ -154,7 +167,8 @@ impl Sample {
     }
 
     pub(crate) fn says_something(&self) -> bool {
-        self.groups.len() >= FEWEST_GROUPS
+        // Were many dropped, what is left would be of the small ones alone.
+        self.groups.len() >= FEWEST_GROUPS && self.extent.dropped * 10 <= self.extent.segments
     }
 
     /// How often something comes in the table that often comes.
@@ -167,7 +181,9 @@ impl Sample {
         // All segments alike may be chance: then as if what is counted came by itself, as rarely as can be.
         let half = error.max(UNSEEN * left * all / read);
         let about = sum * all / read;
-        Interval { least: (about - half).max(sum), most: about + half }
+        // What was dropped has more than others, nobody knows how much.
+        let most = if self.extent.dropped > 0 { f64::INFINITY } else { about + half };
+        Interval { least: (about - half).max(sum), most }
     }
 
     /// What share of something is something else, from 0 to 1. `alike` says that the items of one segment may be.
@@ -243,13 +259,11 @@ impl Sample {
 /// How much of the table and about how many items, in words.
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Extent { segments, of, read_units } = self.extent;
+        let Extent { segments, of, read_units, .. } = self.extent;
         write!(f, "a sample was checked: {segments} of {of} segments, {} items, ", self.all.items)?;
         write!(f, "for {read_units:.0} read units")?;
         match self.items() {
-            Some(Interval { least, most }) => {
-                write!(f, "; the table has {least:.0} to {most:.0} items ({CONFIDENCE} % confidence)")
-            }
+            Some(items) => write!(f, "; the table has {items} items ({CONFIDENCE} % confidence)"),
             None => Ok(()),
         }
     }
@@ -348,7 +362,7 @@ mod tests {
         for at in 0..count {
             groups[at % 16].push(left.swap_remove(chance.below(left.len())));
         }
-        Sample::new(table.len() as u32, 1.0, groups.iter().map(|group| part(group)).collect())
+        Sample::new(table.len() as u32, 0, 1.0, groups.iter().map(|group| part(group)).collect())
     }
 
     /// Of so many samples of a table, how often each interval misses the truth, and how wide they are on average as a
@@ -426,10 +440,20 @@ mod tests {
     #[test]
     fn less_than_eight_groups_say_nothing() {
         let groups = |count| (0..16).map(|at| part(&[(3, 1)][..usize::from(at < count)])).collect();
-        assert_eq!(Sample::new(100, 7.0, groups(7)).items(), None);
-        let sample = Sample::new(100, 7.0, groups(8));
+        assert_eq!(Sample::new(100, 0, 7.0, groups(7)).items(), None);
+        let sample = Sample::new(100, 0, 7.0, groups(8));
         assert!(sample.items().is_some());
-        assert_eq!(sample.extent(), Extent { segments: 8, of: 100, read_units: 7.0 });
+        assert_eq!(sample.extent(), Extent { segments: 8, dropped: 0, of: 100, read_units: 7.0 });
+    }
+
+    #[test]
+    fn after_segments_too_dear_to_read_there_is_no_knowing_how_much_there_is() {
+        let groups = || (0..16).map(|_| part(&[(3, 1); 10])).collect();
+        let items = |dropped| Sample::new(1000, dropped, 7.0, groups()).items();
+        assert!(items(0).unwrap().most < 4000.0);
+        let unbounded = items(16).unwrap();
+        assert!(unbounded.least > 2000.0 && unbounded.most.is_infinite(), "{unbounded:?}");
+        assert_eq!(items(17), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The verdict on a table, purely: from what was seen of it, its facts and what its publisher said.
 
-use septet_checks::{CONFIDENCE, CheckResult, Checker, History, Interval, Outcome, Profile, Report, Sample};
+use septet_checks::{CONFIDENCE, CheckResult, Checker, History, Outcome, Profile, Report, Sample};
 use septet_contract::Severity;
 use septet_registry::{Counts, Readiness, Rung, VerdictOutcome};
 use septet_tables::{TableFacts, TtlState};
@@ -145,10 +145,9 @@ fn promised(readiness: &Readiness, seen: &Seen) -> Vec<CheckResult> {
         let (is, sure) = match seen {
             Seen::Whole(profile) => (profile.items().to_string(), Some(profile.items() == said)),
             Seen::Sample(sample) => match sample.items() {
-                Some(Interval { least, most }) => {
-                    let may_be = (least..=most).contains(&(said as f64));
-                    let is = format!("{least:.0} to {most:.0} ({CONFIDENCE} % confidence)");
-                    (is, (!may_be).then_some(false))
+                Some(items) => {
+                    let may_be = (items.least..=items.most).contains(&(said as f64));
+                    (format!("{items} ({CONFIDENCE} % confidence)"), (!may_be).then_some(false))
                 }
                 None => ("any number".to_owned(), None),
             },

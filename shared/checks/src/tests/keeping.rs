@@ -123,6 +123,6 @@ fn a_sample_shows_nothing() {
     all().iter().for_each(|item| checker.observe(&mut profile, item));
     let breach = &breaches(&readers, &data)[0];
     assert!(profile.keeps(&readers, breach));
-    profile.sampled = Some(Extent { segments: 1, of: 2, read_units: 1.0 });
+    profile.sampled = Some(Extent { segments: 1, dropped: 0, of: 2, read_units: 1.0 });
     assert!(!profile.keeps(&readers, breach));
 }

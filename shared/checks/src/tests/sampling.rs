@@ -53,7 +53,7 @@ fn sample(checker: &Checker, items: &[Item], segments: usize) -> Sample {
         let seen = items.iter().enumerate().filter(|(at, _)| mine.contains(&(at % SEGMENTS)));
         (mine.len() as u32, profile(checker, seen.map(|(_, item)| item)))
     });
-    Sample::new(SEGMENTS as u32, 12.5, groups.collect())
+    Sample::new(SEGMENTS as u32, 0, 12.5, groups.collect())
 }
 
 fn judged(rules: &str, items: &[Item], segments: usize, history: &History) -> Report {
