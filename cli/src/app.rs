@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use septet_recovery::Ledger;
+use septet_recovery::http::Loopback;
 use septet_registry::{By, Clock, Dataset, DatasetName, Registry, SystemClock};
 use septet_tables::Tables;
 use septet_verdict::Lambda;
 
 use crate::args::Global;
-use crate::clients::Clients;
+use crate::clients::{Clients, Services};
 use crate::failure::Failure;
 use crate::queue::Queue;
 use crate::screen::Screen;
@@ -21,6 +22,8 @@ pub(crate) struct App {
     pub(crate) ledger: Ledger,
     pub(crate) recovery_queue: Queue,
     pub(crate) functions: Lambda,
+    pub(crate) services: Services,
+    pub(crate) loopback: Loopback,
     pub(crate) region: String,
     pub(crate) screen: Screen,
     pub(crate) yes: bool,
@@ -29,11 +32,27 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) async fn new(global: Global, screen: Screen) -> Result<Self, Failure> {
-        let Clients { registry, tables, queue, ledger, recovery_queue, functions, region } =
+        let Clients { registry, tables, queue, ledger, recovery_queue, functions, services, region } =
             Clients::new(&global).await?;
-        let actor = global.actor.unwrap_or_else(actor);
-        let yes = global.yes;
-        Ok(Self { registry, tables, queue, ledger, recovery_queue, functions, region, screen, yes, actor })
+        let loopback = match global.loopback_feeds.as_str() {
+            "allowed" => Loopback::Allowed,
+            _ => Loopback::Refused,
+        };
+        let (actor, yes) = (global.actor.unwrap_or_else(actor), global.yes);
+        Ok(Self {
+            registry,
+            tables,
+            queue,
+            ledger,
+            recovery_queue,
+            functions,
+            services,
+            loopback,
+            region,
+            screen,
+            yes,
+            actor,
+        })
     }
 
     /// The one who acts, now.

@@ -73,6 +73,10 @@ pub(crate) struct Global {
         value_name = "QUEUE"
     )]
     pub(crate) recovery_queue: String,
+    /// Whether a feed may lie at this machine
+    #[arg(long, global = true, hide = true, env = "SEPTET_LOOPBACK_FEEDS", default_value = "refused",
+          value_parser = ["refused", "allowed"])]
+    pub(crate) loopback_feeds: String,
     /// Print one JSON document
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -6,8 +6,10 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use septet_aws::Caller;
 use septet_recovery::Ledger;
-use septet_registry::{DynamoDb, Entropy, Registry};
+use septet_recovery::sink::DynamoDbTable;
+use septet_registry::{DynamoDb, Entropy, Registry, SystemClock};
 use septet_tables::{SealPolicy, Tables};
 use septet_verdict::Lambda;
 
@@ -24,7 +26,24 @@ pub(crate) struct Clients {
     pub(crate) ledger: Ledger,
     pub(crate) recovery_queue: Queue,
     pub(crate) functions: Lambda,
+    pub(crate) services: Services,
     pub(crate) region: String,
+}
+
+/// What few commands need, made when they do.
+#[derive(Debug)]
+pub(crate) struct Services(SdkConfig);
+
+impl Services {
+    /// Calls of services that have no client here.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller::new(&self.0, Arc::new(SystemClock), Arc::new(Entropy::from_system()))
+    }
+
+    /// A table that records ended in.
+    pub(crate) fn table(&self, name: &str) -> DynamoDbTable {
+        DynamoDbTable::new(aws_sdk_dynamodb::Client::new(&self.0), name)
+    }
 }
 
 impl Clients {
@@ -51,6 +70,7 @@ impl Clients {
             queue: Queue::new(sqs.clone(), &global.publish_queue, "publish"),
             recovery_queue: Queue::new(sqs, &global.recovery_queue, "recovery"),
             functions: Lambda::new(&config),
+            services: Services(config),
             region,
         })
     }

@@ -3,6 +3,8 @@
 use std::error::Error as _;
 use std::path::PathBuf;
 
+use septet_aws::CallError;
+use septet_recovery::sink::Unread;
 use septet_registry::{Error as RegistryError, NameError};
 use septet_tables::Error as TablesError;
 
@@ -98,6 +100,25 @@ impl From<RegistryError> for Failure {
         let call = matches!(error, RegistryError::Denied { .. } | RegistryError::Throttled { .. });
         let what = if call { format!("failed to call {error}") } else { format!("failed to {error}") };
         Self { lists_datasets, ..Self::new(what, hint) }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        let hint = match &error {
+            CallError::Denied { message, .. } => of_denial(message),
+            CallError::Refused { .. } => "check AWS_REGION and the account".into(),
+            error => of_silence(&error.to_string()),
+        };
+        Self::new(format!("failed to call {error}"), hint)
+    }
+}
+
+impl From<Unread> for Failure {
+    fn from(error: Unread) -> Self {
+        let denied = error.code.contains("AccessDenied");
+        let hint = if denied { of_denial(&error.message) } else { LATER.into() };
+        Self::new(format!("failed to {error}"), hint)
     }
 }
 

@@ -20,6 +20,8 @@ DEFAULTS = {
         "policy_seconds": 0.0,
     },
     "alarms": {"tick_seconds": 1.0},
+    # How far CloudWatch's clock is behind: days of a feed pass in seconds.
+    "metrics": {"behind_seconds": 0.0},
 }
 
 _current = copy.deepcopy(DEFAULTS)

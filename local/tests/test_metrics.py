@@ -29,6 +29,38 @@ def test_the_depth_of_a_queue_is_a_metric(aws):
     eventually(lambda: metric_sum(aws, "AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": name}) > 0)
 
 
+@proves("queue_metrics")
+def test_each_message_that_is_sent_is_counted(aws):
+    queue, arn = create_queue(aws)
+    aws.client("sqs").send_message(QueueUrl=queue, MessageBody="a")
+    entries = [{"Id": str(number), "MessageBody": "b"} for number in range(3)]
+    aws.client("sqs").send_message_batch(QueueUrl=queue, Entries=entries)
+    assert metric_sum(aws, "AWS/SQS", "NumberOfMessagesSent", {"QueueName": arn.rpartition(":")[2]}) == 4
+
+
+@proves("metrics_clock")
+def test_days_pass_by_the_settings(aws):
+    queue, arn = create_queue(aws)
+    query = {
+        "Namespace": "AWS/SQS",
+        "MetricName": "NumberOfMessagesSent",
+        "Dimensions": [{"Name": "QueueName", "Value": arn.rpartition(":")[2]}],
+    }
+    silent = alarm(aws, **query, Statistic="Sum", TreatMissingData="breaching", Threshold=0,
+                   ComparisonOperator="LessThanOrEqualToThreshold", Period=3600)  # fmt: skip
+    for days in (5, 4):
+        aws.settings(metrics={"behind_seconds": days * 86400.0})
+        aws.client("sqs").send_message(QueueUrl=queue, MessageBody="a")
+        eventually(lambda: state(aws, silent) == "OK")
+    now = time.time()
+    points = aws.client("cloudwatch").get_metric_statistics(
+        **query, StartTime=now - 6 * 86400, EndTime=now - 3 * 86400, Period=86400, Statistics=["Sum"]
+    )["Datapoints"]
+    assert [point["Sum"] for point in points] == [1.0, 1.0]
+    aws.settings(metrics={"behind_seconds": 3 * 86400.0})
+    eventually(lambda: state(aws, silent) == "ALARM")
+
+
 def alarm(aws, **more) -> str:
     """An alarm of one ten-second period; returns its name."""
     name = unique("alarm")

@@ -70,6 +70,7 @@ def test_only_calls_that_take_no_resource_are_allowed_on_all():
     assert everywhere == [
         ("OnPublishRole", "FindImports", "dynamodb:ListImports"),
         ("PruneRole", "ListTables", "dynamodb:ListTables"),
+        ("OperatorPolicy", "FindGaps", "cloudwatch:GetMetricData"),
     ]
 
 
@@ -103,9 +104,15 @@ def test_every_dead_letter_queue_has_an_alarm():
         dimension["Value"]["Fn::GetAtt"].removesuffix(".QueueName")
         for alarm in of_type("AWS::CloudWatch::Alarm").values()
         for dimension in alarm.get("Dimensions", [])
-        if dimension["Name"] == "QueueName"
+        if dimension["Name"] == "QueueName" and "Fn::GetAtt" in dimension["Value"]
     }
     assert watched == set(of_type("AWS::SQS::Queue")) - {"PublishQueue", "RecoveryQueue"}
+
+
+def test_silence_of_a_feed_is_an_alarm_that_says_what_to_type():
+    alarm = RESOURCES["SilentFeedAlarm"]["Properties"]
+    assert alarm["TreatMissingData"] == "breaching"
+    assert "septet backfill gaps FEED" in alarm["AlarmDescription"]["Fn::Sub"]
 
 
 def test_every_function_has_an_alarm_on_its_errors():

@@ -371,6 +371,18 @@ class Stage:
         self.septet(*again)
         self.septet(*again, "--recovery-queue", self.cloud.recovery_queue.rpartition("/")[2])
 
+    def operator_finds_gaps(self) -> None:
+        """An operator asks when the live queue was silent."""
+        feed = Feed(self.cloud, self.party, self.directory).put()
+        self.cloud.send("a message of the live feed", feed.queue)
+        self.septet("backfill", "gaps", feed.name)
+
+    def operator_verifies_a_table(self) -> None:
+        """An operator compares a table with the source."""
+        feed = Feed(self.cloud, self.party, self.directory).put_into_table()
+        self._recovers(feed)
+        self.septet("backfill", "verify", feed.name, "--table", feed.table)
+
     def operator_moves_the_pointer(self) -> None:
         """An operator points readers back."""
         self.publish(self.read)
@@ -449,6 +461,8 @@ NEEDED_BY = {
     ("OperatorPolicy", "InspectTables"): [Stage.operator_checks_a_table, Stage.operator_moves_the_pointer],
     ("OperatorPolicy", "AskFunctions"): Stage.operator_checks_with_a_function,
     ("OperatorPolicy", "SignalTables"): Stage.operator_signals,
+    ("OperatorPolicy", "FindGaps"): Stage.operator_finds_gaps,
+    ("OperatorPolicy", "VerifyRecords"): Stage.operator_verifies_a_table,
     ("OperatorPolicy", "StartRecoveries"): Stage.operator_starts_a_recovery,
     ("ReaderPolicy", "FollowPointers"): Stage.reader_reads,
     ("ReaderPolicy", "SendHeartbeats"): Stage.reader_reads,

@@ -1,6 +1,7 @@
 //! What can be typed about feeds and their recoveries.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -38,8 +39,18 @@ pub(crate) enum FeedCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackfillCommand {
     /// Show what a recovery would read, and start nothing
-    #[command(after_help = "Example:\n  septet backfill plan plays --from 2026-11-18 --to 2026-11-22")]
-    Plan(Ranged),
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  septet backfill plan plays --from 2026-11-18 --to 2026-11-22\n",
+        "  septet backfill plan plays --from 2026-11-18 --to 2026-11-22 --offline --json | jq .estimate.price",
+    ))]
+    Plan {
+        #[command(flatten)]
+        range: Ranged,
+        /// Do not ask the source how much there is
+        #[arg(long)]
+        offline: bool,
+    },
     /// Start a recovery; the same again is the same run
     #[command(after_help = concat!(
         "Examples:\n",
@@ -68,12 +79,15 @@ pub(crate) enum BackfillCommand {
         follow: bool,
     },
     /// Read nothing more for now; pages that are being read are finished
+    #[command(after_help = "Example:\n  septet backfill pause plays RUN --reason 'the source is slow'")]
     Pause(Ordered),
     /// Go on with a paused run
+    #[command(after_help = "Example:\n  septet backfill resume plays RUN --reason 'it is quick again'")]
     Resume(Ordered),
     /// Read nothing more, for good
+    #[command(after_help = "Example:\n  septet backfill cancel plays RUN --reason 'the wrong days'")]
     Cancel(Ordered),
-    /// Read faster or slower from now on
+    /// Read faster or slower from now on: workers look before each page; nothing is read again for it
     #[command(
         after_help = "Example:\n  septet backfill set plays RUN --rate 2 --concurrency 8 --reason 'it is night'"
     )]
@@ -88,12 +102,51 @@ pub(crate) enum BackfillCommand {
         concurrency: Option<u32>,
     },
     /// Read again what is not done, with the feed as it is now
+    #[command(
+        after_help = "Example:\n  septet backfill retry plays RUN --page-size 100 --reason 'it clamps pages'"
+    )]
     Retry {
         #[command(flatten)]
         order: Ordered,
         /// Rows of a page
         #[arg(long)]
         page_size: Option<u64>,
+    },
+    /// Read the source of a run again, and compare sets of records window by window
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  septet backfill verify plays\n",
+        "  septet backfill verify plays RUN --table plays --json | jq .differs",
+    ))]
+    Verify {
+        /// The feed
+        #[arg(value_parser = FeedName::parse)]
+        feed: FeedName,
+        /// The run [default: the latest that injected]
+        run: Option<Uuid>,
+        /// A table that the records ended in, which is compared as well
+        #[arg(long)]
+        table: Option<String>,
+    },
+    /// Find when the live feed was silent and what nobody brought back, with the command that does
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  septet backfill gaps plays\n",
+        "  septet backfill gaps plays --since 2026-11-01 --longer-than 30m",
+    ))]
+    Gaps {
+        /// The feed
+        #[arg(value_parser = FeedName::parse)]
+        feed: FeedName,
+        /// From when on; UTC unless it says otherwise [default: two weeks ago]
+        #[arg(long, value_parser = reading::time)]
+        since: Option<Timestamp>,
+        /// Silence that is shorter is none
+        #[arg(long, default_value = "1h", value_parser = reading::duration)]
+        longer_than: Duration,
+        /// The queue of the live feed, by name [default: the feed's sink]
+        #[arg(long)]
+        queue: Option<String>,
     },
     /// List the runs of a feed, the latest first
     #[command(after_help = "Example:\n  septet backfill list plays --json | jq '.[].state'")]
@@ -160,4 +213,7 @@ pub(crate) struct Ranged {
     /// Which windows are read again: none, failed or completed
     #[arg(long, default_value = "none", value_parser = ["none", "failed", "completed"])]
     pub(crate) reprocess: String,
+    /// Tells it from a run that asked for the same before, which it would be otherwise: any text
+    #[arg(long)]
+    pub(crate) occasion: Option<String>,
 }

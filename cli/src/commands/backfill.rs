@@ -1,7 +1,11 @@
 //! Recoveries: plan, start, follow, steer.
 
+mod gaps;
+mod price;
 mod status;
+mod verify;
 
+use price::{Estimate, span};
 use septet_recovery::ledger::decide::Order;
 use septet_recovery::ledger::{Outcome, Run};
 use septet_recovery::worker::LaneOrder;
@@ -17,7 +21,7 @@ use crate::screen::{Answer, or_dash, text, time};
 
 pub(crate) async fn run(app: &App, command: BackfillCommand) -> Result<Answer, Failure> {
     match command {
-        BackfillCommand::Plan(range) => plan(app, range).await,
+        BackfillCommand::Plan { range, offline } => plan(app, range, offline).await,
         BackfillCommand::Start { range, reason } => start(app, range, reason).await,
         BackfillCommand::Status { feed, run, follow } => status::status(app, &feed, run, follow).await,
         BackfillCommand::Pause(ordered) => order(app, ordered, Order::Pause).await,
@@ -29,6 +33,10 @@ pub(crate) async fn run(app: &App, command: BackfillCommand) -> Result<Answer, F
         BackfillCommand::Retry { order: ordered, page_size } => {
             let document = stored(app, &ordered.feed).await?.document;
             order(app, ordered, Order::Retry { document, page_size }).await
+        }
+        BackfillCommand::Verify { feed, run, table } => verify::verify(app, &feed, run, table).await,
+        BackfillCommand::Gaps { feed, since, longer_than, queue } => {
+            gaps::gaps(app, &feed, since, longer_than, queue).await
         }
         BackfillCommand::List { feed } => list(app, &feed).await,
         BackfillCommand::Log { feed, limit } => log(app, &feed, limit).await,
@@ -52,6 +60,7 @@ fn request(range: Ranged, reason: String) -> RangeRequest {
             "completed" => Reprocess::Completed,
             _ => Reprocess::None,
         },
+        occasion: range.occasion,
     }
 }
 
@@ -60,7 +69,7 @@ fn refused(app: &App, why: &str) -> Answer {
     Answer::new(json!({"outcome": "refused", "why": why}), "").with_code(exit::NO)
 }
 
-async fn plan(app: &App, range: Ranged) -> Result<Answer, Failure> {
+async fn plan(app: &App, range: Ranged, offline: bool) -> Result<Answer, Failure> {
     let request = request(range, String::new());
     let run = match app.ledger.plan(&request, &app.by_in_ledger()).await? {
         Ok(run) => run,
@@ -69,16 +78,30 @@ async fn plan(app: &App, range: Ranged) -> Result<Answer, Failure> {
     let Some(feed) = run.feed() else {
         return Err(Failure::new("failed to read the feed of the plan", "put the feed again"));
     };
-    let (json, page) = planned(app, &run, &feed);
+    let samples = if offline { Ok(Vec::new()) } else { price::sample(app, &run, &feed).await };
+    let samples = samples.unwrap_or_else(|why| {
+        app.screen.call("warning", &format!("the source could not be asked how much there is: {why}"));
+        Vec::new()
+    });
+    let (json, page) = planned(app, &run, &feed, &price::estimate(&run, &feed, &samples));
     Ok(Answer::new(json, page))
 }
 
-/// A plan as it is shown: how much at least, for how many pages a window has only the source knows.
-fn planned(app: &App, run: &Run, feed: &Feed) -> (Value, String) {
+fn planned(app: &App, run: &Run, feed: &Feed, estimate: &Estimate) -> (Value, String) {
     let windows = run.todo().count();
-    let calls = windows * if feed.evidence.counts_rows() { 1 } else { 2 };
     let rate = budget::rate(&feed.budget, run.rate);
-    let seconds = (calls as f64 / rate).ceil() as u64;
+    let open = estimate.open;
+    let whole = |value: f64| value.round().to_string();
+    let time_taken = |seconds: f64| status::length(seconds.ceil() as u64);
+    let money = |dollars: f64| format!("${dollars:.4}");
+    let asked = match estimate.sampled {
+        0 => "nobody: there may be any number".into(),
+        sampled => format!("the source, about {sampled} of {windows} windows"),
+    };
+    let rows = match estimate.sampled {
+        0 => String::new(),
+        _ => span(estimate.rows, open, whole),
+    };
     let page = app.screen.facts(vec![
         ("feed", run.feed.to_string()),
         ("range", format!("from {} to before {}", time(run.from), time(run.to))),
@@ -88,15 +111,19 @@ fn planned(app: &App, run: &Run, feed: &Feed) -> (Value, String) {
         ),
         ("read before", (run.windows as usize - windows).to_string()),
         ("at a time", run.concurrency.to_string()),
-        ("calls", format!("{calls} at least, {rate} a second at most")),
-        ("takes", format!("{} at least", status::length(seconds))),
+        ("was asked", asked),
+        ("records", rows),
+        ("calls", format!("{}, {rate} a second at most", span(estimate.calls, open, whole))),
+        ("takes", span(estimate.seconds, open, time_taken)),
+        ("Lambda", format!("{} GB-seconds", span(estimate.gb_seconds, open, whole))),
+        (
+            "costs",
+            format!("{} (us-east-1; what consumers do with it is theirs)", span(estimate.price, open, money)),
+        ),
         ("sink", run.sink.clone().unwrap_or_else(|| "the feed's".into())),
         ("dry run", if run.dry_run { "yes: nothing is injected".into() } else { String::new() }),
     ]);
-    (
-        json!({"run": run.run, "windows": windows, "of": run.windows, "least_calls": calls, "least_seconds": seconds}),
-        page,
-    )
+    (json!({"run": run.run, "windows": windows, "of": run.windows, "estimate": estimate}), page)
 }
 
 async fn start(app: &App, range: Ranged, reason: String) -> Result<Answer, Failure> {

@@ -1,5 +1,11 @@
 //! Feeds and their recoveries.
 
+use std::sync::Arc;
+
+use septet_emulator::Fault;
+use septet_recovery::ledger::By;
+use septet_recovery::{FeedName, Ledger};
+use septet_registry::{DynamoDb, Entropy};
 use serde_json::Value;
 
 use crate::world::*;
@@ -47,8 +53,8 @@ async fn a_feed_with_mistakes_is_refused_at_its_place_and_not_put() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_starts_nothing_and_the_same_start_twice_is_one_run() {
     let world = with_plays().await;
-    let plan = world.json(&[&["backfill", "plan"], &RANGE[..]].concat());
-    assert_eq!((&plan["windows"], &plan["least_calls"]), (&24.into(), &24.into()));
+    let plan = world.json(&[&["backfill", "plan", "--offline"], &RANGE[..]].concat());
+    assert_eq!((&plan["windows"], &plan["estimate"]["calls"]["low"]), (&24.into(), &24.0.into()));
     assert_eq!(world.json(&["backfill", "list", "plays"]), serde_json::json!([]));
     let (one, two) = (start(&world), start(&world));
     assert_eq!(one["run"]["run"], two["run"]["run"]);
@@ -101,4 +107,48 @@ async fn the_status_of_a_run_is_a_page_with_a_strip_of_its_windows() {
     assert!(status.stdout.contains("0 of 24 over"), "{status}");
     let unknown = world.run(&["backfill", "status", "likes"]);
     assert!(unknown.code == 2 && unknown.stderr.contains("septet backfill list likes"), "{unknown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silence_of_the_live_queue_is_a_gap_with_the_command_that_plans_its_recovery() {
+    let world = with_plays().await;
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_second();
+    let (first, last) = (at("2025-11-17T00:00:00Z"), at("2025-11-24T00:00:00Z"));
+    let silent = at("2025-11-18T00:00:00Z")..at("2025-11-22T00:00:00Z");
+    let counts = (first..last).step_by(1800).filter(|at| !silent.contains(at)).map(|at| (at, 3.0));
+    world.emulator.count_messages("plays", counts);
+    let gaps = ["backfill", "gaps", "plays", "--since", "2025-11-17"];
+    let shown = world.run(&gaps);
+    assert_eq!(shown.code, 1, "{shown}");
+    let command = "septet backfill plan plays --from 2025-11-17T23:30:00Z --to 2025-11-22T00:05:00Z";
+    assert!(shown.stdout.contains(command) && shown.stdout.contains("the live queue was silent"), "{shown}");
+    let found = world.run(&[&gaps[..], &["--json"]].concat());
+    let found: Value = serde_json::from_str(&found.stdout).unwrap();
+    // The second lasts until now.
+    assert_eq!((found[0]["command"].as_str(), found.as_array().unwrap().len()), (Some(command), 2));
+    let longer = world.run(&[&gaps[..], &["--longer-than", "4000000h"]].concat());
+    assert!(longer.code == 0 && longer.stdout.contains("has no gap"), "{longer}");
+
+    world.emulator.inject(Fault::access_denied("GetMetricData"));
+    let denied = world.run(&gaps);
+    assert!(denied.code == 2 && denied.stderr.contains("cloudwatch:GetMetricData"), "{denied}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn following_a_run_ends_when_it_is_paused_or_over() {
+    let world = with_plays().await;
+    let id = start(&world)["run"]["run"].as_str().unwrap().to_owned();
+    let follow = ["backfill", "status", "plays", &id, "--follow"];
+    let mut following = world.command(&follow).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert!(following.try_wait().unwrap().is_none(), "it stays");
+    world.run(&["backfill", "cancel", "plays", &id, "--reason", "a test asks"]);
+    // What workers and sweeps do once nobody works any more.
+    let store = Arc::new(DynamoDb::new(world.emulator.client(), REGISTRY));
+    let ledger = Ledger::new(store, Arc::new(Entropy::from_seed(5)));
+    let by = By { actor: "ann".into(), now: jiff::Timestamp::from_second(1_800_000_000).unwrap() };
+    let plays = FeedName::parse("plays").unwrap();
+    let settled = ledger.settle(&plays, id.parse().unwrap(), &by).await.unwrap();
+    assert_eq!(settled.unwrap().state.as_str(), "cancelled");
+    assert_eq!(following.wait().unwrap().code(), Some(1));
 }

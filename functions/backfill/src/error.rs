@@ -2,11 +2,10 @@
 
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
+use septet_aws::QueueError;
+use septet_recovery::secrets::SecretError;
 use septet_recovery::{Failure, FeedName};
 use uuid::Uuid;
-
-use crate::queue::QueueError;
-use crate::secrets::SecretError;
 
 /// Why a message could not be handled. Each text reads after "failed to" and says what to mend.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +77,7 @@ impl Error {
             Self::Secret { source: SecretError::Missing { .. }, .. } => "Secret.Missing",
             Self::Secret { .. } => "Secret.Unavailable",
             Self::Registry(error) => error.kind().as_str(),
-            Self::Queue(QueueError::Denied { .. }) => "Queue.Denied",
-            Self::Queue(_) => "Queue.Unavailable",
+            Self::Queue(error) => error.kind(),
         }
     }
 
@@ -89,7 +87,7 @@ impl Error {
             Self::OutOfTime { .. } => true,
             Self::Secret { source, .. } => matches!(source, SecretError::Unavailable { .. }),
             Self::Registry(error) => error.is_retryable(),
-            Self::Queue(QueueError::Failed { retryable, .. }) => *retryable,
+            Self::Queue(error) => error.is_retryable(),
             _ => false,
         }
     }

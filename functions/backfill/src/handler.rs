@@ -6,8 +6,10 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::future::join_all;
 use jiff::SignedDuration;
+use septet_aws::Queue;
 use septet_recovery::ledger::decide::Refusal;
 use septet_recovery::ledger::{By, Outcome, Run, RunState};
+use septet_recovery::secrets::Secrets;
 use septet_recovery::sink::SqsDeadLetters;
 use septet_recovery::worker::{LaneOrder, Report, Worker, sweep};
 use septet_recovery::{FeedName, Ledger, RangeRequest};
@@ -21,11 +23,12 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::error::Error;
 use crate::message::{Letter, Message};
-use crate::queue::Queue;
-use crate::secrets::Secrets;
 
 /// Who the log says it was where nobody asked for it.
 pub const ACTOR: &str = "septet:backfill";
+
+/// Characters of a reason that travel with a message.
+const REASON: usize = 2000;
 
 /// No message is begun with less time than this: it would only be stopped half way.
 const LEAST_TIME: SignedDuration = SignedDuration::from_secs(2);
@@ -176,7 +179,7 @@ impl Backfill {
     }
 
     async fn order(&self, order: &LaneOrder, delay: Duration) -> Result<(), Error> {
-        Ok(self.queue.send(&json!(order).to_string(), delay).await?)
+        Ok(self.queue.send(&json!(order).to_string(), delay, &[]).await?)
     }
 
     /// Keeps a message that cannot be followed where an operator finds it, with the reason.
@@ -190,7 +193,8 @@ impl Backfill {
         if let Some(feed) = feed {
             self.ledger.refuse(feed, &reason, &by).await?;
         }
-        self.dead_letters.bury(&letter.body, &reason).await?;
+        let why = [("septet.refused", "String", legal(&reason))];
+        self.dead_letters.send(&letter.body, Duration::ZERO, &why).await?;
         warn!(feed = feed.map(ToString::to_string), reason, sender = letter.sender, "a message was refused");
         self.count("RecoveryMessagesRefused", 1);
         Ok(Ending::Refused { reason })
@@ -244,4 +248,10 @@ impl Backfill {
             self.metrics.count(self.clock.now(), name, count, &[]);
         }
     }
+}
+
+/// A reason as an attribute of a message may hold it.
+fn legal(reason: &str) -> String {
+    let legal = reason.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}'));
+    legal.take(REASON).collect()
 }

@@ -12,13 +12,9 @@ mod config;
 mod error;
 mod handler;
 mod message;
-mod queue;
-mod secrets;
 mod work;
 
 pub use config::Config;
 pub use error::Error;
 pub use handler::{ACTOR, Answer, Backfill, Ending};
 pub use message::{Letter, Message};
-pub use queue::{Queue, QueueError};
-pub use secrets::{SecretError, Secrets};

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backfill::{Backfill, Config, Queue, Secrets};
+use backfill::{Backfill, Config};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use septet_aws::{Caller, Queue};
 use septet_recovery::Ledger;
+use septet_recovery::secrets::Secrets;
 use septet_registry::{DynamoDb, Entropy};
 use septet_telemetry::{Clock, Environment, Invocation, Metrics, SystemClock};
 use serde_json::Value;
@@ -27,7 +29,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         dead_letters: Queue::new(sqs.clone(), &config.dead_letters_url),
         dynamodb,
         sqs,
-        secrets: Secrets::new(&aws, clock.clone(), entropy.clone()),
+        secrets: Secrets::new(Caller::new(&aws, clock.clone(), entropy.clone())),
         metrics: Metrics::stdout(),
         clock,
         entropy,

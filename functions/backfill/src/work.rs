@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use septet_recovery::Feed;
-use septet_recovery::feed::{self, Authentication, SecretRef};
+use septet_recovery::feed;
 use septet_recovery::http::HttpSource;
 use septet_recovery::ledger::Run;
 use septet_recovery::port::Sink;
@@ -14,13 +14,8 @@ use crate::handler::Backfill;
 
 impl Backfill {
     pub(crate) async fn source(&self, feed: &Feed) -> Result<HttpSource, Error> {
-        let secret = match secret_of(&feed.authentication) {
-            None => None,
-            Some(reference) => {
-                let fetched = self.secrets.fetch(reference).await;
-                Some(fetched.map_err(|source| Error::Secret { feed: feed.name.clone(), source })?)
-            }
-        };
+        let secret = self.secrets.of(feed).await;
+        let secret = secret.map_err(|source| Error::Secret { feed: feed.name.clone(), source })?;
         HttpSource::new(feed, secret, self.config.loopback)
             .map_err(|failure| Error::Source { feed: feed.name.clone(), failure })
     }
@@ -48,14 +43,5 @@ impl Backfill {
                 Box::new(DynamoDbSink::new(self.dynamodb.clone(), table, version_attribute))
             }
         })
-    }
-}
-
-fn secret_of(authentication: &Authentication) -> Option<&SecretRef> {
-    match authentication {
-        Authentication::None => None,
-        Authentication::Bearer { secret }
-        | Authentication::ApiKey { secret, .. }
-        | Authentication::Basic { secret, .. } => Some(secret),
     }
 }

@@ -168,8 +168,7 @@ impl Error {
             Self::Broken { .. } | Self::Refused { .. } => "Check.Broken",
             Self::Registry(error) => error.kind().as_str(),
             Self::Tables(error) => error.kind().as_str(),
-            Self::Queue(QueueError::Denied { .. }) => "Queue.Denied",
-            Self::Queue(_) => "Queue.Unavailable",
+            Self::Queue(error) => error.kind(),
         }
     }
 
@@ -179,7 +178,7 @@ impl Error {
             Self::OutOfTime { .. } | Self::Broken { .. } | Self::Refused { .. } => true,
             Self::Registry(error) => error.is_retryable(),
             Self::Tables(error) => error.is_retryable(),
-            Self::Queue(QueueError::Failed { retryable, .. }) => *retryable,
+            Self::Queue(error) => error.is_retryable(),
             _ => false,
         }
     }

@@ -27,6 +27,6 @@ pub use config::{Config, Sharing};
 pub use error::Error;
 pub use handler::{Answer, Handler};
 pub use message::{Ask, Cause, Input, Letter};
-pub use queue::{LONGEST_DELAY, Later, Queue, QueueError, Sqs};
+pub use queue::{LONGEST_DELAY, Later, Queue, QueueError};
 pub use record::{Change, Record};
 pub use summary::{Ending, Step, Summary};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use on_publish::{Config, Handler, Sqs};
+use on_publish::{Config, Handler};
 use septet_registry::{Entropy, Registry};
 use septet_tables::Tables;
 use septet_telemetry::{Clock, Environment, Invocation, Metrics, SystemClock};
@@ -26,7 +26,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     // Connects while Lambda does not throttle yet; that it fails shows when it matters.
     let _ = tokio::time::timeout(Duration::from_secs(1), registry.datasets()).await;
     let tables = Tables::new(dynamodb, config.seal_policy.clone());
-    let queue = Arc::new(Sqs::new(aws_sdk_sqs::Client::new(&sdk), &config.queue_url));
+    let queue = Arc::new(septet_aws::Queue::new(aws_sdk_sqs::Client::new(&sdk), &config.queue_url));
     let functions = Arc::new(Lambda::new(&sdk));
     let (metrics, clock) = (Metrics::stdout(), Arc::new(SystemClock));
     let handler = Handler::new(registry, tables, queue, functions, metrics, clock, config);

@@ -46,8 +46,7 @@ impl Error {
             Self::OutOfTime { .. } => "Invocation.OutOfTime",
             Self::Registry(error) => error.kind().as_str(),
             Self::Tables(error) => error.kind().as_str(),
-            Self::Queue(QueueError::Denied { .. }) => "Queue.Denied",
-            Self::Queue(_) => "Queue.Unavailable",
+            Self::Queue(error) => error.kind(),
         }
     }
 
@@ -57,7 +56,7 @@ impl Error {
             Self::OutOfTime { .. } => true,
             Self::Registry(error) => error.is_retryable(),
             Self::Tables(error) => error.is_retryable(),
-            Self::Queue(QueueError::Failed { retryable, .. }) => *retryable,
+            Self::Queue(error) => error.is_retryable(),
             _ => false,
         }
     }

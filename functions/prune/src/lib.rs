@@ -25,6 +25,6 @@ pub use gauges::{
     FAILURES, HOURS_SINCE_PUBLICATION, LIVE_TABLE_GONE, LIVE_VERSION_AGE, PLAN_REFUSED, VERSIONS_KEPT,
 };
 pub use handler::{ACTOR, Prune};
-pub use queue::{Queue, QueueError, Sqs};
+pub use queue::{Queue, QueueError};
 pub use request::Request;
 pub use summary::{Entry, Failure, Found, Gone, Skipped, Summary, TooMuch};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use prune::{Config, Prune, Sqs};
+use prune::{Config, Prune};
 use septet_registry::{Entropy, Registry};
 use septet_tables::Tables;
 use septet_telemetry::{Clock, Environment, Invocation, Metrics, SystemClock};
@@ -23,7 +23,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         registry,
         registry_table: config.registry_table,
         tables: Tables::new(dynamodb, config.seal_policy),
-        queue: Sqs::new(aws_sdk_sqs::Client::new(&aws), config.queue_url),
+        queue: septet_aws::Queue::new(aws_sdk_sqs::Client::new(&aws), config.queue_url),
         metrics: Metrics::stdout(),
         clock: Arc::new(SystemClock),
         keep_rejected: config.keep_rejected,

@@ -421,6 +421,27 @@ impl Ledger {
         put.map(drop)
     }
 
+    /// Marks windows that were read again with the same result, and keeps `result` on record; gives how many of them
+    /// nobody changed meanwhile.
+    pub async fn verify(
+        &self,
+        run: &Run,
+        windows: Vec<Held<WindowItem>>,
+        result: &str,
+        by: &By,
+    ) -> Result<usize, Error> {
+        let mut marked = 0;
+        for Held { value, revision } in windows.into_iter().filter(|held| held.value.state.is_done()) {
+            let next = WindowItem { state: WindowState::Verified, updated_at: by.now, ..value };
+            marked += usize::from(self.put_window(run, next, Some(revision)).await?.is_some());
+        }
+        let mut record = self.record(&run.feed, Action::Verify, by);
+        record.run = Some(run.run);
+        record.reason = Some(result.to_owned());
+        self.store.put(&[write(record_key(&run.feed, record.id), &record, None)?]).await?;
+        Ok(marked)
+    }
+
     /// Takes calls from the feed's budget.
     pub(crate) async fn reserve(
         &self,

@@ -10,6 +10,7 @@ mod answer;
 mod ask;
 pub mod budget;
 pub mod feed;
+pub mod gaps;
 mod grid;
 pub mod http;
 pub mod ledger;
@@ -22,8 +23,10 @@ mod reading;
 mod reason;
 mod request;
 mod scan;
+pub mod secrets;
 pub mod sink;
 mod time;
+pub mod verify;
 pub mod worker;
 
 pub use answer::{Answer, Meaning, meaning, pause};

@@ -63,6 +63,8 @@ pub struct RangeRequest {
     pub dry_run: bool,
     /// Which windows are read again.
     pub reprocess: Reprocess,
+    /// Tells this request from the same one before: any text.
+    pub occasion: Option<String>,
 }
 
 impl RangeRequest {
@@ -90,6 +92,7 @@ impl RangeRequest {
             "sink": self.sink,
             "dry_run": self.dry_run,
             "reprocess": self.reprocess,
+            "occasion": self.occasion,
         });
         let digest = Sha256::digest(asked.to_string().as_bytes());
         let mut bytes = [0; 16];
@@ -130,6 +133,7 @@ fn read(members: &mut Members<'_>, findings: &mut Findings) -> Option<RangeReque
     let dry_run = members.flag("dry_run", findings).unwrap_or(false);
     let modes = [Reprocess::None, Reprocess::Failed, Reprocess::Completed].map(|mode| (mode.as_str(), mode));
     let reprocess = members.choice("reprocess", &modes, findings).unwrap_or_default();
+    let occasion = members.text("occasion", findings).map(str::to_owned);
     members.finish("a range message", findings);
     Some(RangeRequest {
         feed: feed?,
@@ -143,6 +147,7 @@ fn read(members: &mut Members<'_>, findings: &mut Findings) -> Option<RangeReque
         sink,
         dry_run,
         reprocess,
+        occasion,
     })
 }
 
@@ -179,6 +184,7 @@ mod tests {
             r#""sink":"shadow""#,
             r#""dry_run":true"#,
             r#""reprocess":"failed""#,
+            r#""occasion":"once more""#,
         ] {
             let text = GOOD.replace('}', &format!(",{other}}}"));
             assert_ne!(run(GOOD), run(&text), "{other}");

@@ -7,5 +7,5 @@ mod dynamodb;
 mod pack;
 mod sqs;
 
-pub use dynamodb::DynamoDbSink;
+pub use dynamodb::{DynamoDbSink, DynamoDbTable, Unread};
 pub use sqs::{SqsDeadLetters, SqsSink};

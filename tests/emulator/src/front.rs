@@ -158,6 +158,7 @@ impl Front {
         let text = body.collect().await.ok()?.to_bytes();
         let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         let is_queue = target.is_some_and(|target| target.starts_with("AmazonSQS."));
+        let is_metric = target.is_some_and(|target| target.starts_with("GraniteServiceVersion20100801."));
         let operation = target.and_then(|target| target.split_once('.')).map(|(_, name)| name.to_owned());
         let (Some(operation), Ok(body)) = (operation, serde_json::from_slice::<Value>(&text)) else {
             return self.send(&parts, text).await;
@@ -192,6 +193,7 @@ impl Front {
         }
         let mut response = match is_queue {
             true => queue::answer(&self.state, &call).response(),
+            false if is_metric => queue::counts(&self.state, &call).response(),
             false => self.answer(&parts, &mut call).await?,
         };
         if let Some((key, rest)) = unprocessed {

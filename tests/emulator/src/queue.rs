@@ -36,6 +36,23 @@ pub(crate) fn answer(state: &State, call: &Call) -> Answer {
     }
 }
 
+/// How many messages a queue got and when, as CloudWatch says it, two points a page.
+pub(crate) fn counts(state: &State, call: &Call) -> Answer {
+    let metric = &call.body["MetricDataQueries"][0]["MetricStat"]["Metric"];
+    let name = metric["Dimensions"][0]["Value"].as_str().unwrap_or_default();
+    let (start, end) = (call.body["StartTime"].as_i64(), call.body["EndTime"].as_i64());
+    let state = state.lock();
+    let counts = state.counts.get(name).into_iter().flatten();
+    let within: Vec<_> = counts.filter(|(at, _)| start <= Some(*at) && Some(*at) < end).collect();
+    let first: usize =
+        call.body["NextToken"].as_str().and_then(|token| token.parse().ok()).unwrap_or_default();
+    let page: Vec<_> = within.iter().skip(first).take(2).collect();
+    let next = (first + 2 < within.len()).then(|| (first + 2).to_string());
+    let (times, values): (Vec<_>, Vec<_>) = page.iter().map(|point| (point.0, point.1)).unzip();
+    let result = json!({"Id": "sent", "Timestamps": times, "Values": values, "StatusCode": "PartialData"});
+    Answer::ok(json!({"MetricDataResults": [result], "NextToken": next}))
+}
+
 /// The answer of a fault that answers.
 pub(crate) fn failure(kind: &Kind, call: &Call) -> Answer {
     let Call { operation, principal, .. } = call;
@@ -77,6 +94,11 @@ impl Emulator {
     pub fn create_queue(&self, name: &str) -> String {
         self.state.lock().queues.entry(name.into()).or_default();
         url(name)
+    }
+
+    /// Has CloudWatch know how many messages a queue got at which seconds; what is sent here it does not count.
+    pub fn count_messages(&self, queue: &str, counts: impl IntoIterator<Item = (i64, f64)>) {
+        self.state.lock().counts.insert(queue.into(), counts.into_iter().collect());
     }
 
     /// What was sent to a queue, as SendMessage had it.

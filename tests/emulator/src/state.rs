@@ -126,6 +126,8 @@ pub(crate) struct Inner {
     pub(crate) scans: HashMap<String, Scans>,
     /// What was sent to each queue.
     pub(crate) queues: BTreeMap<String, Vec<Value>>,
+    /// How many messages each queue got, by the second at which CloudWatch counts them.
+    pub(crate) counts: HashMap<String, Vec<(i64, f64)>>,
     principals: Vec<String>,
 }
 

@@ -117,17 +117,28 @@ pub(super) async fn status(
     run: Option<Uuid>,
     follow: bool,
 ) -> Result<Answer, Failure> {
-    let bar = (follow && app.screen.is_watched()).then(bar);
+    let (run, windows) =
+        if follow { until_over(app, feed, run).await? } else { look(app, feed, run).await? };
+    Ok(answer(app, &run, &windows, &Progress::of(&run, &windows, now())))
+}
+
+/// Stays until a run is over or paused, and shows how far it is.
+pub(super) async fn until_over(
+    app: &App,
+    feed: &FeedName,
+    run: Option<Uuid>,
+) -> Result<(Run, Vec<WindowItem>), Failure> {
+    let bar = app.screen.is_watched().then(bar);
     let mut said = None;
     loop {
         let (run, windows) = look(app, feed, run).await?;
-        let progress = Progress::of(&run, &windows, now());
-        if !follow || run.state.is_over() || run.state == RunState::Paused {
+        if run.state.is_over() || run.state == RunState::Paused {
             if let Some(bar) = &bar {
                 bar.finish_and_clear();
             }
-            return Ok(answer(app, &run, &windows, &progress));
+            return Ok((run, windows));
         }
+        let progress = Progress::of(&run, &windows, now());
         let line = format!(
             "{}: {} of {} windows, {} rows/s, {} left",
             run.state.as_str(),
@@ -159,7 +170,11 @@ fn bar() -> ProgressBar {
     bar
 }
 
-async fn look(app: &App, feed: &FeedName, run: Option<Uuid>) -> Result<(Run, Vec<WindowItem>), Failure> {
+pub(super) async fn look(
+    app: &App,
+    feed: &FeedName,
+    run: Option<Uuid>,
+) -> Result<(Run, Vec<WindowItem>), Failure> {
     let found = match run {
         Some(run) => app.ledger.run(feed, run).await?,
         None => app.ledger.runs(feed).await?.pop(),

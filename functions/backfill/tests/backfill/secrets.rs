@@ -65,7 +65,7 @@ async fn without_its_secret_nothing_is_asked_and_the_message_comes_again() {
         (
             (503, json!({})),
             "Secret.Unavailable",
-            "secretsmanager:GetSecretValue of plays-api: status 503",
+            "the secret plays-api: secretsmanager:GetSecretValue: status 503",
             true,
         ),
     ] {

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use backfill::{Backfill, Config, Queue, Secrets};
+use backfill::{Backfill, Config};
 use jiff::{SignedDuration, Timestamp};
+use septet_aws::{Caller, Queue};
 use septet_emulator::Emulator;
 use septet_recovery::http::Loopback;
 use septet_recovery::ledger::{By, Outcome, Run};
+use septet_recovery::secrets::Secrets;
 use septet_recovery::{Feed, FeedName, Ledger};
 use septet_registry::{DynamoDb, Entropy};
 use septet_telemetry::{Clock, Invocation, Metrics, SystemClock};
@@ -142,7 +144,7 @@ impl World {
             dead_letters: Queue::new(sqs.clone(), &dead_letters_url),
             dynamodb: emulator.client(),
             sqs,
-            secrets: Secrets::new(&sdk(&secrets.uri()), clock.clone(), entropy.clone()),
+            secrets: Secrets::new(Caller::new(&sdk(&secrets.uri()), clock.clone(), entropy.clone())),
             metrics: Metrics::to(std::io::sink()),
             clock,
             entropy,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
 use jiff::{SignedDuration, Timestamp};
-use prune::{Prune, Sqs, Summary};
+use prune::{Prune, Summary};
 use septet_emulator::Emulator;
 use septet_registry::invariants::{self, Snapshot};
 use septet_registry::*;
@@ -170,19 +170,19 @@ impl World {
         }
     }
 
-    pub(crate) fn prune(&self) -> Prune<Sqs> {
+    pub(crate) fn prune(&self) -> Prune<septet_aws::Queue> {
         // Two processes never begin at the same seed.
         let seed = 100 + self.pruners.fetch_add(1, Ordering::Relaxed);
         self.prune_with(self.emulator.client(), seed, at(0))
     }
 
     /// A pruner of its own: with a client, a generator and a clock that stands.
-    pub(crate) fn prune_with(&self, client: Client, seed: u64, clock: Timestamp) -> Prune<Sqs> {
+    pub(crate) fn prune_with(&self, client: Client, seed: u64, clock: Timestamp) -> Prune<septet_aws::Queue> {
         Prune {
             registry: Registry::in_dynamodb(client.clone(), REGISTRY, Entropy::from_seed(seed)),
             registry_table: REGISTRY.into(),
             tables: tables(client),
-            queue: Sqs::new(self.sqs(), self.emulator.create_queue(QUEUE)),
+            queue: septet_aws::Queue::new(self.sqs(), self.emulator.create_queue(QUEUE)),
             metrics: Metrics::to(self.lines.clone()),
             clock: Arc::new(Stands(clock)),
             keep_rejected: SignedDuration::from_secs(120),

@@ -308,6 +308,8 @@ pub enum Action {
     Fail,
     /// A range message was refused.
     Refuse,
+    /// A run was held against its source.
+    Verify,
 }
 
 pub(crate) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Key {

@@ -1,4 +1,4 @@
-//! Records into a DynamoDB table, none over a newer one.
+//! Records into a DynamoDB table, none over a newer one, and back out of it.
 
 use std::collections::HashMap;
 
@@ -57,6 +57,61 @@ impl DynamoDbSink {
             }
             code => Err(Undelivered(format!("PutItem: {}", code.unwrap_or("no answer")))),
         }
+    }
+}
+
+/// Why a table could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("read the table {table}: {code} ({message})")]
+pub struct Unread {
+    /// The table.
+    pub table: String,
+    /// The error code.
+    pub code: String,
+    /// What the service says.
+    pub message: String,
+}
+
+/// A table that records went to, by whoever's hands.
+#[derive(Debug, Clone)]
+pub struct DynamoDbTable {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDbTable {
+    /// The table of that name or ARN.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// Gives every item, as the record that it is, to `take`.
+    pub async fn read(&self, mut take: impl FnMut(Value)) -> Result<(), Unread> {
+        let scan = self.client.scan().table_name(&self.table).consistent_read(true);
+        let mut pages = scan.into_paginator().items().send();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| Unread {
+                table: self.table.clone(),
+                code: error.code().unwrap_or("no answer").to_owned(),
+                message: error.message().unwrap_or_default().to_owned(),
+            })?;
+            take(Value::Object(item.into_iter().map(|(name, value)| (name, plain(value))).collect()));
+        }
+        Ok(())
+    }
+}
+
+/// The value that [`attribute`] makes an attribute of; a number that JSON cannot hold is text.
+fn plain(value: AttributeValue) -> Value {
+    match value {
+        AttributeValue::Bool(flag) => Value::Bool(flag),
+        AttributeValue::N(text) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        AttributeValue::S(text) => Value::String(text),
+        AttributeValue::L(list) => list.into_iter().map(plain).collect(),
+        AttributeValue::M(members) => {
+            Value::Object(members.into_iter().map(|(name, value)| (name, plain(value))).collect())
+        }
+        _ => Value::Null,
     }
 }
 

@@ -1,8 +1,4 @@
-//! Secrets by reference, from Secrets Manager and Systems Manager.
-//!
-//! One signed call each, made with the SDK's own signer, credentials and endpoint setting: two SDK crates of some
-//! hundreds of operations would cost every build minutes for two of them. A secret is fetched anew for each message,
-//! so that one that is changed is in use within an invocation, and it never shows in an error.
+//! Single signed calls.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,54 +12,65 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use septet_recovery::feed::SecretRef;
-use septet_recovery::http::Secret;
 use septet_registry::{Clock, Entropy};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const TRIES: u32 = 4;
-/// A secret has at most 64 KiB; the answer says a little more.
-const LARGEST: usize = 262_144;
+/// Bytes of the largest answer that is read.
+const LARGEST: usize = 4 << 20;
 
-/// Why there is no secret.
+/// One call of one of AWS's services that speak JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call<'a> {
+    /// How the service's host begins and what the signature names, such as `ssm`.
+    pub service: &'static str,
+    /// The version of its protocol: `1.0` or `1.1`.
+    pub json: &'static str,
+    /// What the header `x-amz-target` says, such as `AmazonSSM.GetParameter`.
+    pub target: &'static str,
+    /// The permission that it needs, such as `ssm:GetParameter`.
+    pub action: &'static str,
+    /// What it is about; an ARN may name another region than the caller's.
+    pub resource: &'a str,
+    /// Its parameters.
+    pub body: Value,
+}
+
+/// Why a call came to nothing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum SecretError {
+pub enum CallError {
     /// Permission is missing.
-    #[error(
-        "permission is missing for {action} on {name}: add it to the stack's parameter FeedSecrets ({message})"
-    )]
+    #[error("permission is missing for {action} ({message})")]
     Denied {
-        /// The call.
+        /// The permission.
         action: &'static str,
-        /// Name or ARN of the secret.
-        name: String,
         /// What the service says.
         message: String,
     },
-    /// There is no such secret.
-    #[error("{name}: {problem}; correct the feed's secret or create it")]
-    Missing {
-        /// Name or ARN of the secret.
-        name: String,
-        /// What is missing.
-        problem: &'static str,
+    /// The service refuses the call.
+    #[error("{action}: {code} ({message})")]
+    Refused {
+        /// The call.
+        action: &'static str,
+        /// The error code.
+        code: String,
+        /// What the service says.
+        message: String,
     },
-    /// The service could not be reached, or did not say.
-    #[error("{action} of {name}: {code}")]
+    /// The service could not be reached, or did not answer.
+    #[error("{action}: {code}")]
     Unavailable {
         /// The call.
         action: &'static str,
-        /// Name or ARN of the secret.
-        name: String,
-        /// The error code.
+        /// Why.
         code: String,
     },
 }
 
-/// Where secrets are kept.
-pub struct Secrets {
+/// Calls services of the account and region that the SDK is set up for.
+pub struct Caller {
     credentials: Option<SharedCredentialsProvider>,
     region: String,
     endpoint: Option<String>,
@@ -71,63 +78,27 @@ pub struct Secrets {
     entropy: Arc<Entropy>,
 }
 
-impl std::fmt::Debug for Secrets {
+impl std::fmt::Debug for Caller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Secrets").field("region", &self.region).finish_non_exhaustive()
+        f.debug_struct("Caller").field("region", &self.region).finish_non_exhaustive()
     }
 }
 
-/// One of the two services' calls.
-struct Call {
-    service: &'static str,
-    action: &'static str,
-    target: &'static str,
-    name: String,
-    body: Value,
-    /// Where the answer has the secret.
-    at: &'static str,
-}
-
-impl Call {
-    fn of(reference: &SecretRef) -> Self {
-        match reference {
-            SecretRef::SecretsManager { id, .. } => Self {
-                service: "secretsmanager",
-                action: "secretsmanager:GetSecretValue",
-                target: "secretsmanager.GetSecretValue",
-                name: id.clone(),
-                body: json!({"SecretId": id}),
-                at: "/SecretString",
-            },
-            SecretRef::Ssm { name } => Self {
-                service: "ssm",
-                action: "ssm:GetParameter",
-                target: "AmazonSSM.GetParameter",
-                name: name.clone(),
-                body: json!({"Name": name, "WithDecryption": true}),
-                at: "/Parameter/Value",
-            },
-        }
-    }
-
-    fn unavailable(&self, code: impl ToString) -> SecretError {
-        SecretError::Unavailable { action: self.action, name: self.name.clone(), code: code.to_string() }
-    }
-
-    fn missing(&self, problem: &'static str) -> SecretError {
-        SecretError::Missing { name: self.name.clone(), problem }
+impl Call<'_> {
+    fn unavailable(&self, code: impl ToString) -> CallError {
+        CallError::Unavailable { action: self.action, code: code.to_string() }
     }
 }
 
 /// What one attempt came to.
 enum Attempt {
     Answer(Value),
-    Failed(SecretError),
-    Again(SecretError),
+    Failed(CallError),
+    Again(CallError),
 }
 
-impl Secrets {
-    /// Secrets of the account and region that `sdk` speaks to.
+impl Caller {
+    /// Calls services as `sdk` says.
     pub fn new(sdk: &SdkConfig, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
         Self {
             credentials: sdk.credentials_provider(),
@@ -138,36 +109,22 @@ impl Secrets {
         }
     }
 
-    /// The secret that a feed names.
-    pub async fn fetch(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
-        let call = Call::of(reference);
+    /// Makes a call; what may help to do again is done again a few times.
+    pub async fn call(&self, call: &Call<'_>) -> Result<Value, CallError> {
         let mut tries = 0;
-        let answer = loop {
+        loop {
             tries += 1;
-            match self.attempt(&call).await {
-                Attempt::Answer(answer) => break answer,
-                Attempt::Again(error) if tries >= TRIES => return Err(error),
-                Attempt::Again(_) => {
+            match self.attempt(call).await {
+                Attempt::Answer(answer) => return Ok(answer),
+                Attempt::Again(_) if tries < TRIES => {
                     tokio::time::sleep(self.entropy.jitter(Duration::from_millis(200 << tries))).await
                 }
-                Attempt::Failed(error) => return Err(error),
+                Attempt::Again(error) | Attempt::Failed(error) => return Err(error),
             }
-        };
-        let text = answer.pointer(call.at).and_then(Value::as_str);
-        let text = text.ok_or_else(|| call.missing("it holds no text"))?;
-        match reference {
-            SecretRef::SecretsManager { key: Some(key), .. } => {
-                let members: Value = serde_json::from_str(text).unwrap_or_default();
-                let member = members.get(key).and_then(Value::as_str);
-                member
-                    .map(Secret::new)
-                    .ok_or_else(|| call.missing("it has no text under the member that the feed names"))
-            }
-            _ => Ok(Secret::new(text)),
         }
     }
 
-    async fn attempt(&self, call: &Call) -> Attempt {
+    async fn attempt(&self, call: &Call<'_>) -> Attempt {
         let request = match self.request(call).await {
             Ok(request) => request,
             Err(error) => return Attempt::Again(error),
@@ -197,25 +154,23 @@ impl Secrets {
         let text =
             |names: [&str; 2]| names.iter().find_map(|name| body.get(*name)?.as_str()).unwrap_or_default();
         let code = text(["__type", "code"]).rsplit('#').next().unwrap_or_default();
+        let message = text(["message", "Message"]).to_owned();
         match code {
-            "AccessDeniedException" | "AccessDenied" => Attempt::Failed(SecretError::Denied {
-                action: call.action,
-                name: call.name.clone(),
-                message: text(["message", "Message"]).to_owned(),
-            }),
-            "ResourceNotFoundException" | "ParameterNotFound" => {
-                Attempt::Failed(call.missing("there is none"))
+            "AccessDeniedException" | "AccessDenied" => {
+                Attempt::Failed(CallError::Denied { action: call.action, message })
             }
             _ if status >= 500 || status == 429 || code.contains("Throttl") => {
                 Attempt::Again(call.unavailable(format!("status {status} {code}")))
             }
-            _ => Attempt::Failed(call.unavailable(format!("status {status} {code}"))),
+            "" => Attempt::Failed(call.unavailable(format!("status {status}"))),
+            code => {
+                Attempt::Failed(CallError::Refused { action: call.action, code: code.to_owned(), message })
+            }
         }
     }
 
-    async fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, SecretError> {
-        // An ARN may name another region than this one.
-        let region = call.name.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
+    async fn request(&self, call: &Call<'_>) -> Result<Request<Full<Bytes>>, CallError> {
+        let region = call.resource.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
         let region = region.filter(|region| !region.is_empty()).unwrap_or(&self.region);
         let url = match &self.endpoint {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned() + "/",
@@ -229,7 +184,8 @@ impl Secrets {
         let credentials = provider.provide_credentials().await;
         let identity = credentials.map_err(|_| call.unavailable("there are no credentials"))?.into();
         let body = call.body.to_string();
-        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", call.target)];
+        let kind = format!("application/x-amz-json-{}", call.json);
+        let headers = [("content-type", kind.as_str()), ("x-amz-target", call.target)];
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(region)
