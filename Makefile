@@ -17,11 +17,15 @@ CARGO_FUZZ := .local/cargo/bin/cargo-fuzz
 # `make demo`, `make test` and `make check` build each dependency once.
 export CARGO_BUILD_TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: demo test test-flow check bench fuzz up down deploy
+.PHONY: demo demo-recovery test test-flow check bench fuzz up down deploy
 
 # ---------------------------------------------------------------- what people do first
 demo: $(AWS_TOOLS) $(SAM_TOOLS)
 	$(AWS_VENV)/bin/python local/demo.py
+
+# The second act of the demo alone.
+demo-recovery: $(AWS_TOOLS) $(SAM_TOOLS)
+	$(AWS_VENV)/bin/python local/demo.py recovery
 
 test: $(AWS_TOOLS) $(SAM_TOOLS) $(CONTRACT_TOOLS) nextest
 	cargo nextest run --workspace --locked

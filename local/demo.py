@@ -1,10 +1,12 @@
-"""`make demo`: eleven nights of a data science job against the deployed stack, two of them bad, and a reader throughout.
+"""`make demo`: eleven nights of a data science job against the deployed stack, two of them bad, and a reader throughout;
+then a live feed that is silent for four days, which come back. `make demo-recovery` plays that second act alone.
 
 Everything is real but the cloud: the stack is deployed from template.yaml to the local AWS, the job writes tables with
 boto3, publishing goes through the functions, and job, operator and reader work with the permissions of IAM users of
 their own. At the end it says what happened, writes that to target/demo.json and fails unless all held that must hold.
 """
 
+import argparse
 import contextlib
 import datetime
 import json
@@ -15,10 +17,12 @@ import subprocess
 import sys
 import time
 
+import demo_recovery
 import stack
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 from demo_outcome import FAULTS, KEPT, NIGHTS, failings, page
+from demo_stage import PATIENCE, DemoError, say, until, user
 
 DATASET = "recs"
 CONTRACT = stack.ROOT / "contracts" / "recs-demo.odcs.yaml"
@@ -28,31 +32,12 @@ FIRST_NIGHT = datetime.date(2026, 11, 11)
 LAST_CUT_OFF = datetime.date(2016, 10, 17)
 BY_QUEUE = {2, 9}  # nights whose job sends a plain queue message instead of calling the septet command
 USERS = 671  # of the ratings; not all of them rated before the first night
-PATIENCE = 90.0  # seconds until what should happen by itself is given up
 
 # What a data science team may do with its own tables: anything. That makes the seal the only thing in its way.
 SCIENTIST_POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "arn:aws:dynamodb:*:*:table/recs-*"}],
 }
-
-
-class DemoError(RuntimeError):
-    """The demo could not go on."""
-
-
-def say(text=""):
-    print(text, flush=True)
-
-
-def until(what, condition, patience=PATIENCE, pause=0.1):
-    """Waits until the condition answers something true, and returns it."""
-    deadline = time.monotonic() + patience
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise DemoError(f"waited {patience:.0f} s in vain until {what}")
-        time.sleep(pause)
-    return found
 
 
 class Registry:
@@ -93,28 +78,10 @@ class Demo:
         self.dynamodb = aws.client("dynamodb")
         self.registry = Registry(self.dynamodb, outputs["RegistryTable"])
         operator, reader = outputs["OperatorPolicyArn"], outputs["ReaderPolicyArn"]
-        self.scientist = self._user("data-science", [operator], SCIENTIST_POLICY)
-        self.operator = self._user("operator", [operator])
-        self.service = self._user("api-service", [reader])
+        self.scientist = user(aws, outputs, "data-science", [operator], SCIENTIST_POLICY)
+        self.operator = user(aws, outputs, "operator", [operator])
+        self.service = user(aws, outputs, "api-service", [reader])
         self.nights = []
-
-    def _user(self, name, policies, own_policy=None):
-        """An IAM user with these policies; answers the environment of its processes."""
-        iam = self.aws.client("iam")
-        iam.create_user(UserName=name)
-        for policy in policies:
-            iam.attach_user_policy(UserName=name, PolicyArn=policy)
-        if own_policy:
-            iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=json.dumps(own_policy))
-        key = iam.create_access_key(UserName=name)["AccessKey"]
-        return {
-            **self.aws.environment(),
-            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-            "SEPTET_REGISTRY_TABLE": self.outputs["RegistryTable"],
-            "SEPTET_PUBLISH_QUEUE_URL": self.outputs["PublishQueueUrl"],
-            "SEPTET_ACTOR": name,
-        }
 
     def septet(self, *arguments):
         """Runs the septet command as the operator and shows what it prints."""
@@ -357,24 +324,10 @@ def build_programs():
     }
 
 
-def run():
-    timings, began = {}, time.monotonic()
-
-    @contextlib.contextmanager
-    def timed(what):
-        start = time.monotonic()
-        yield
-        timings[what] = round(time.monotonic() - start, 2)
-
-    say("Building the functions, the septet command and a reader ...")
-    with timed("build"):
-        programs = build_programs()
-        built = stack.build()
+def play_nights(aws, outputs, programs, timed):
+    """The first act."""
     with contextlib.ExitStack() as closing:
-        say("Starting the local AWS and deploying template.yaml to it ...")
-        with timed("deploy"):
-            aws = closing.enter_context(stack.local_aws())
-            demo = Demo(aws, stack.deploy(aws, built=built), programs)
+        demo = Demo(aws, outputs, programs)
         demo.septet("contract", "put", os.path.relpath(CONTRACT))
         with timed("nights"):
             demo.night(1)
@@ -389,14 +342,42 @@ def run():
         totals = reader.stop()
         say()
         demo.septet("versions", DATASET)
-        outcome = {**demo.outcome(), "rollback": rollback, "direct_writes": writes, "reader": totals}
+        return {**demo.outcome(), "rollback": rollback, "direct_writes": writes, "reader": totals}
+
+
+def run(acts):
+    timings, began, outcome = {}, time.monotonic(), {}
+
+    @contextlib.contextmanager
+    def timed(what):
+        start = time.monotonic()
+        yield
+        timings[what] = round(time.monotonic() - start, 2)
+
+    say("Building the functions, the septet command and a reader ...")
+    with timed("build"):
+        programs = build_programs()
+        built = stack.build()
+    say("Starting the local AWS and deploying template.yaml to it ...")
+    with contextlib.ExitStack() as closing:
+        with timed("deploy"):
+            aws = closing.enter_context(stack.local_aws())
+            outputs = stack.deploy(aws, demo_recovery.PARAMETERS, built)
+        if "nights" in acts:
+            outcome |= play_nights(aws, outputs, programs, timed)
+        if "recovery" in acts:
+            with timed("recovery"):
+                recovery = demo_recovery.Recovery(aws, outputs, programs["septet"], aws.directory)
+                outcome["recovery"] = recovery.play()
     timings["total"] = round(time.monotonic() - began, 2)
     return {**outcome, "timings": timings}
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("acts", nargs="*", default=["nights", "recovery"], help="nights, recovery, or both")
     try:
-        outcome = run()
+        outcome = run(parser.parse_args().acts)
     except (DemoError, stack.LocalAwsError, subprocess.TimeoutExpired) as error:
         sys.exit(f"error: {error}")
     RESULT.parent.mkdir(exist_ok=True)

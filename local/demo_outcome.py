@@ -8,18 +8,17 @@ KEPT = 7
 POLL_JITTER = 0.1
 # From the end of a look until its heartbeat is in the registry, on a busy machine.
 SLACK_SECONDS = 0.5
+# Rows of a page of the third party that the second act asks.
+PAGE = 100
 
 
 def failings(outcome):
-    """Says in words what does not hold of an outcome; empty when all does."""
-    return [
-        *_failings_of_versions(outcome),
-        *_failings_of_history(outcome),
-        *_failings_of_reader(outcome),
-        *_failings_of_retention(outcome),
-        *_failings_of_seals(outcome),
-        *_failings_of_log(outcome),
+    """Says in words what does not hold of an outcome, of the acts that were played; empty when all does."""
+    acts = [
+        *(ACT_OF_NIGHTS if "nights" in outcome else ()),
+        *((_failings_of_recovery,) if "recovery" in outcome else ()),
     ]
+    return [text for act in acts for text in act(outcome)] if acts else ["no act was played"]
 
 
 def _failings_of_versions(outcome):
@@ -99,8 +98,52 @@ def _failings_of_log(outcome):
                 yield f"version {version['version']} has {actions.count(action)} audit records of {action}, not one"
 
 
+ACT_OF_NIGHTS = (
+    _failings_of_versions,
+    _failings_of_history,
+    _failings_of_reader,
+    _failings_of_retention,
+    _failings_of_seals,
+    _failings_of_log,
+)
+
+
+def _failings_of_recovery(outcome):
+    recovery = outcome["recovery"]
+    if recovery["lost"] == 0:
+        yield "the live feed lost nothing"
+    if recovery["recovered"] != recovery["lost"]:
+        yield f"{recovery['recovered']} of {recovery['lost']} lost records came back"
+    for what in ("missing", "unexpected", "suspect"):
+        if recovery[what]:
+            yield f"{recovery[what]} {what}: the consumer's table is not what it would have been"
+    if recovery["workers_killed"] == 0:
+        yield "no worker was killed"
+    if recovery["doubled"] > recovery["workers_killed"] * PAGE:
+        yield f"{recovery['doubled']} records came twice, more than a page for each worker that was killed"
+
+
 def page(outcome):
     """An outcome as text for people."""
+    timings = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in outcome["timings"].items())
+    acts = [
+        *([_page_of_nights(outcome)] if "nights" in outcome else []),
+        *([_page_of_recovery(outcome["recovery"])] if "recovery" in outcome else []),
+    ]
+    return "\n\n".join([*acts, f"Timings: {timings}"])
+
+
+def _page_of_recovery(recovery):
+    return (
+        f"Recovery: {recovery['lost']} records lost in four days, noticed after {recovery['alarm_after_hours']} hours; "
+        f"{recovery['recovered']} recovered in {recovery['seconds']:.1f} s with {recovery['workers_killed']} workers "
+        f"killed\nThe consumer's table: {recovery['missing']} missing, {recovery['unexpected']} unexpected of "
+        f"{recovery['events']}; {recovery['doubled']} came twice; {recovery['windows']} windows, "
+        f"{recovery['suspect']} suspect"
+    )
+
+
+def _page_of_nights(outcome):
     reader, rollback = outcome["reader"], outcome["rollback"]
     refused = sum(attempt["answer"] == "AccessDeniedException" for attempt in outcome["direct_writes"])
     return "\n".join(
@@ -133,7 +176,6 @@ def page(outcome):
             f"Rollback from {rollback['from']} to {rollback['to']}: reached the reader after "
             f"{rollback['reached_reader_seconds']:.2f} s (it polls every {rollback['poll_seconds']} s)",
             f"Direct writes to sealed tables: {refused} of {len(outcome['direct_writes'])} refused by DynamoDB",
-            "Timings: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in outcome["timings"].items()),
         ]
     )
 

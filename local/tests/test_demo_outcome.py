@@ -56,6 +56,10 @@ OUTCOME = {
     "direct_writes": [
         {"table": table(n), "call": "PutItem", "answer": "AccessDeniedException"} for n in range(3, 12)
     ],
+    "recovery": {
+        "events": 2000, "lost": 900, "recovered": 900, "missing": 0, "unexpected": 0, "doubled": 12, "windows": 97,
+        "suspect": 0, "workers_killed": 4, "alarm_after_hours": 6, "seconds": 21.5,
+    },
     "timings": {"total": 61.2},
 }  # fmt: skip
 
@@ -102,6 +106,13 @@ def changed(path, value):
         (["direct_writes"], OUTCOME["direct_writes"][1:], "no direct write was tried on ['recs-2026-11-13']"),
         (["log"], OUTCOME["log"][1:], "version 1 has 0 audit records of announce"),
         (["log"], [*OUTCOME["log"], record(5, "pass")], "version 5 has 2 audit records of pass"),
+        (["recovery", "lost"], 0, "lost nothing"),
+        (["recovery", "recovered"], 899, "899 of 900 lost records came back"),
+        (["recovery", "missing"], 1, "1 missing"),
+        (["recovery", "unexpected"], 2, "2 unexpected"),
+        (["recovery", "suspect"], 3, "3 suspect"),
+        (["recovery", "workers_killed"], 0, "no worker was killed"),
+        (["recovery", "doubled"], 401, "401 records came twice"),
     ],
 )
 def test_what_does_not_hold_is_said(path, value, said):
@@ -110,6 +121,13 @@ def test_what_does_not_hold_is_said(path, value, said):
 
 def test_a_night_signalled_by_queue_has_no_exit_code_to_judge():
     assert failings(changed(["nights", 3, "exit_code"], None)) == []
+
+
+def test_an_act_that_was_not_played_is_not_judged():
+    recovery = {"recovery": OUTCOME["recovery"], "timings": OUTCOME["timings"]}
+    assert failings(recovery) == []
+    assert "900 records lost" in page(recovery) and "Versions" not in page(recovery)
+    assert failings({"timings": {}}) == ["no act was played"]
 
 
 def test_the_page_shows_versions_history_log_reader_and_timings():
