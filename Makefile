@@ -1,5 +1,6 @@
 # `make demo`, `make test` and `make bench` work as the first command on a fresh clone: what they need is installed under
-# .local/ on first use. Needs cargo with cargo-nextest, Python 3.11 or later, and a network for the first time.
+# .local/ on first use. Needs cargo with cargo-nextest, Python 3.11 or later, Node with npm, and a network for the
+# first time.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 AWS_VENV := .local/venv-aws
@@ -10,6 +11,9 @@ CONTRACT_VENV := .local/venv-contract
 CONTRACT_TOOLS := $(CONTRACT_VENV)/.installed
 BENCH_VENV := .local/venv-bench
 BENCH_TOOLS := $(BENCH_VENV)/.installed
+SERVER_VENV := .local/venv-servers
+SERVER_NODE := .local/node-servers
+SERVER_TOOLS := $(SERVER_VENV)/.installed $(SERVER_NODE)/.installed
 CARGO_DENY := .local/cargo/bin/cargo-deny
 CARGO_FUZZ := .local/cargo/bin/cargo-fuzz
 
@@ -17,7 +21,7 @@ CARGO_FUZZ := .local/cargo/bin/cargo-fuzz
 # `make demo`, `make test` and `make check` build each dependency once.
 export CARGO_BUILD_TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: demo demo-recovery test test-flow check bench fuzz up down deploy
+.PHONY: demo demo-recovery test test-flow servers check bench fuzz up down deploy
 
 # ---------------------------------------------------------------- what people do first
 demo: $(AWS_TOOLS) $(SAM_TOOLS)
@@ -27,12 +31,15 @@ demo: $(AWS_TOOLS) $(SAM_TOOLS)
 demo-recovery: $(AWS_TOOLS) $(SAM_TOOLS)
 	$(AWS_VENV)/bin/python local/demo.py recovery
 
-test: $(AWS_TOOLS) $(SAM_TOOLS) $(CONTRACT_TOOLS) nextest
+test: $(AWS_TOOLS) $(SAM_TOOLS) $(CONTRACT_TOOLS) $(SERVER_TOOLS) nextest
 	cargo nextest run --workspace --locked
 	cargo test --workspace --doc --locked
 	$(CONTRACT_VENV)/bin/python -m pytest -q -p no:cacheprovider shared/contract/tests/standard
 	$(AWS_VENV)/bin/python -m pytest -q -c local/pytest.ini --rootdir local local/tests
 	$(MAKE) test-flow
+
+# Servers of third parties that the recovery engine is tested against.
+servers: $(SERVER_TOOLS)
 
 # The whole flows alone, on the deployed template.
 test-flow: $(AWS_TOOLS) $(SAM_TOOLS)
@@ -48,8 +55,10 @@ check: $(AWS_TOOLS) $(SAM_TOOLS) $(CARGO_DENY) nextest
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	cargo nextest run --package septet-architecture --locked
 	$(CARGO_DENY) --locked check bans licenses sources
-	$(AWS_VENV)/bin/ruff check local shared/checks/src/tests shared/contract/tests/standard tests/bench tests/flow
-	$(AWS_VENV)/bin/ruff format --check local shared/checks/src/tests shared/contract/tests/standard tests/bench tests/flow
+	$(AWS_VENV)/bin/ruff check local shared/checks/src/tests shared/contract/tests/standard shared/recovery/tests/servers \
+	    tests/bench tests/flow
+	$(AWS_VENV)/bin/ruff format --check local shared/checks/src/tests shared/contract/tests/standard shared/recovery/tests/servers \
+	    tests/bench tests/flow
 	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint --region us-east-1
 	$(SAM_VENV)/bin/cfn-lint template.yaml
 
@@ -102,6 +111,18 @@ $(SAM_TOOLS): local/requirements-sam.txt
 $(CONTRACT_TOOLS): local/requirements-contract.txt
 	$(PYTHON) -m venv --clear $(CONTRACT_VENV)
 	$(CONTRACT_VENV)/bin/pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
+	@touch $@
+
+$(SERVER_VENV)/.installed: local/requirements-servers.txt
+	$(PYTHON) -m venv --clear $(SERVER_VENV)
+	$(SERVER_VENV)/bin/pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
+	@touch $@
+
+# Version 1 of json-server asks for a newer Node than it needs.
+$(SERVER_NODE)/.installed: shared/recovery/tests/servers/package.json shared/recovery/tests/servers/package-lock.json
+	@mkdir -p $(SERVER_NODE)
+	cp $^ $(SERVER_NODE)
+	npm ci --prefix $(SERVER_NODE) --no-audit --no-fund --ignore-scripts --loglevel error
 	@touch $@
 
 $(CARGO_DENY):

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
-use jiff::{Span, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 
 use crate::feed::{Incremental, RangeEnd};
 use crate::time::{Step, ceil, floor};
@@ -23,10 +23,21 @@ impl Window {
     }
 
     /// What the API is asked for, so that it gives every record of the window, and perhaps more: rounded
-    /// outwards to what the format can print, and the end as the API means it.
+    /// outwards to what the format can print, the start a moment early, and the end as the API means it.
+    ///
+    /// Early, because many an API compares texts, and takes `10:00:00.000Z` for earlier than `10:00:00Z`; others
+    /// leave the start out. Either would lose, in silence, what lies on the edge.
     pub fn asked(&self, incremental: &Incremental) -> (Timestamp, Timestamp) {
         let resolution = incremental.datetime_format.resolution();
-        let start = self.start.checked_sub(incremental.lookback_window).unwrap_or(Timestamp::MIN);
+        let second = SignedDuration::from_secs(1);
+        // Of days and hours a moment is a whole one, and their texts are all of one length.
+        let moment = if resolution > second.as_nanos() {
+            SignedDuration::ZERO
+        } else {
+            incremental.cursor_granularity.min(second)
+        };
+        let early = incremental.lookback_window.max(moment);
+        let start = self.start.checked_sub(early).unwrap_or(Timestamp::MIN);
         let end = match incremental.range_end {
             RangeEnd::Open => ceil(self.end, resolution),
             RangeEnd::Closed => {
@@ -144,7 +155,6 @@ impl DivCeil for i128 {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
     use proptest::prelude::*;
 
     use super::*;
@@ -201,10 +211,10 @@ mod tests {
     fn an_edge_is_translated_to_what_the_api_means() {
         let window = Window { start: at("2026-11-18T00:00:00.5Z"), end: at("2026-11-18T01:00:00.5Z") };
         for (format, end, granularity, expected) in [
-            ("rfc3339", "open", "1ms", ("2026-11-18T00:00:00.5Z", "2026-11-18T01:00:00.5Z")),
-            ("rfc3339", "closed", "1ms", ("2026-11-18T00:00:00.5Z", "2026-11-18T01:00:00.499Z")),
-            ("epoch_s", "open", "1s", ("1794960000", "1794963601")),
-            ("epoch_s", "closed", "1s", ("1794960000", "1794963600")),
+            ("rfc3339", "open", "1ms", ("2026-11-18T00:00:00.499Z", "2026-11-18T01:00:00.5Z")),
+            ("rfc3339", "closed", "1ms", ("2026-11-18T00:00:00.499Z", "2026-11-18T01:00:00.499Z")),
+            ("epoch_s", "open", "1s", ("1794959999", "1794963601")),
+            ("epoch_s", "closed", "1s", ("1794959999", "1794963600")),
             ("%Y-%m-%d", "closed", "24h", ("2026-11-18", "2026-11-18")),
             ("%Y-%m-%d", "open", "24h", ("2026-11-18", "2026-11-19")),
         ] {

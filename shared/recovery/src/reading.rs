@@ -96,16 +96,8 @@ impl<'f> Reading<'f> {
         self.progress.next != Next::Start
     }
 
-    /// Where only empty pages show the end, a second reading asks for shorter pages: what was filtered after it
-    /// was cut into pages then falls elsewhere.
     fn asked_size(&self) -> Option<u64> {
-        let size = self.size.or(self.feed.limit);
-        match (size, self.progress.before) {
-            (Some(size), Some(before)) if !self.feed.shows_its_end() => {
-                Some(before.count.div_ceil(2).clamp(1, size.max(2) - 1))
-            }
-            _ => size,
-        }
+        self.size.or(self.feed.limit)
     }
 
     /// The cursor was refused: from the first page on.
@@ -309,6 +301,7 @@ impl<'f> Reading<'f> {
         let total = page.total.or(self.progress.total);
         let all_read = total.is_some_and(|total| self.progress.rows >= total);
         match &self.feed.paginator {
+            Paginator::SinglePage if more == Some(true) => Way::Stop(Doubt::MoreWithoutNext),
             Paginator::SinglePage => Way::End,
             Paginator::Cursor { .. } | Paginator::HeaderCursor { .. } => match (&page.next, more) {
                 (_, Some(false)) => Way::End,
@@ -352,7 +345,11 @@ impl<'f> Reading<'f> {
                     (None, None) if rows > 0 => Way::Next(next),
                     (None, None) if end_status.is_none() && self.progress.empties > 1 => Way::WeakEnd,
                     (None, None) => {
-                        let length = self.progress.largest.max(self.asked_size().unwrap_or(1));
+                        // As far as a page reaches, which may be less than was asked for.
+                        let length = match self.progress.largest {
+                            0 => self.asked_size().unwrap_or(1),
+                            largest => largest,
+                        };
                         self.unless_endless(Next::Offset(offset + length))
                     }
                 }
@@ -413,7 +410,7 @@ impl<'f> Reading<'f> {
                 _ if all_read => Way::End,
                 Some(true) => Way::Stop(Doubt::EmptyPageButMore),
                 None if self.progress.total.is_some() => Way::Stop(Doubt::EmptyPageButMore),
-                None => Way::WeakEnd,
+                None => Way::End,
             };
         };
         let same = page.rows.iter().rev().take_while(|row| row.key == Some(key.as_str()));
@@ -430,7 +427,7 @@ impl<'f> Reading<'f> {
             return match page.has_more {
                 _ if full => Way::Stop(Doubt::KeysetTies),
                 Some(true) => Way::Stop(Doubt::EmptyPageButMore),
-                _ => Way::WeakEnd,
+                _ => Way::End,
             };
         }
         Way::Next(Next::Token(key))
@@ -455,15 +452,15 @@ impl<'f> Reading<'f> {
             Way::Fail(failure) => return Step::Failed(failure),
             Way::WeakEnd if self.progress.ragged => self.doubt(Doubt::FilteredAfterPaging),
             Way::WeakEnd if self.progress.rows == 0 => self.doubt(Doubt::NothingFound),
-            Way::WeakEnd | Way::End => {}
+            Way::WeakEnd => self.doubt(Doubt::EndNotShown),
+            Way::End => {}
         }
-        let counts = &mut self.progress.counts;
-        if let Some(size) = self.size.or(self.feed.limit)
+        if let Some(size) = self.asked_size()
             && self.progress.pages > 1
             && self.progress.largest < size
             && self.progress.before.is_none()
         {
-            counts.clamped_to = self.progress.largest;
+            self.progress.counts.clamped_to = self.progress.largest;
         }
         match self.progress.total {
             Some(total) if total != self.progress.rows => {
@@ -477,6 +474,12 @@ impl<'f> Reading<'f> {
 
     /// All was read that there is to read: believed now, or after a second reading.
     fn settle(&mut self) -> Step {
+        // The source never knew where the page before ended, only what key: where it does not sort, rows that lie
+        // behind a larger key are left out, however often they are asked for. Only a count of them shows it.
+        let by_keys = matches!(self.feed.paginator, Paginator::Keyset { .. }) && self.progress.pages > 1;
+        if by_keys && self.progress.total != Some(self.progress.rows) {
+            self.doubt(Doubt::KeysetUncounted);
+        }
         if self.progress.doubt.is_some() || !self.feed.is_read_twice() {
             return self.weighed();
         }
@@ -509,7 +512,6 @@ impl Feed {
                 total_path.is_some() || end_status.is_some()
             }
             Paginator::Offset { end_status, .. } => end_status.is_some(),
-            Paginator::Keyset { .. } => false,
             _ => true,
         };
         end || self.evidence.has_more_path.is_some() || self.evidence.counts_rows()
@@ -518,12 +520,8 @@ impl Feed {
     /// Whether a window is read a second time, without injecting: rows that come and go while pages are read
     /// shift the others, which only a count of rows, or a second look, can show.
     pub fn is_read_twice(&self) -> bool {
-        let unshifted = match self.paginator {
-            Paginator::SinglePage => true,
-            Paginator::Keyset { .. } => self.shows_its_end(),
-            _ => false,
-        };
-        !unshifted && !self.evidence.counts_rows()
+        let unshifted = matches!(self.paginator, Paginator::SinglePage | Paginator::Keyset { .. });
+        !unshifted && self.shows_its_end() && !self.evidence.counts_rows()
     }
 }
 

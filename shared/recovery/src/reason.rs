@@ -51,6 +51,9 @@ pub enum Doubt {
     FilteredAfterPaging,
     /// Nothing but an empty page says that there is nothing.
     NothingFound,
+    /// Nothing but empty pages says that the last page was read, and where rows are filtered after they are cut into
+    /// pages there may be any number of them before others.
+    EndNotShown,
     /// The first page is answered as one past the end.
     EndStatusOnFirstPage,
     /// The last page that may be asked for is not the last.
@@ -61,6 +64,9 @@ pub enum Doubt {
     KeysetFieldMissing,
     /// Records with the same value may lie between two pages, and the source leaves them out.
     KeysetTies,
+    /// Pages followed each other by keys, and no total shows that the source sorts by them: name a total, or let each
+    /// window fit one page, with a shorter step or a larger limit.
+    KeysetUncounted,
     /// Rows are not in the order of time that the feed names.
     RowOrderBroken,
     /// A time is finer than the granularity by which the end of a range was translated.

@@ -6,6 +6,7 @@
 mod dynamodb;
 mod pack;
 mod sqs;
+mod wire;
 
 pub use dynamodb::{DynamoDbSink, DynamoDbTable, Unread};
 pub use sqs::{SqsDeadLetters, SqsSink};

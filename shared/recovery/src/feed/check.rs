@@ -175,18 +175,26 @@ impl Checker<'_> {
                 total_path.is_some() || end_status.is_some()
             }
             Paginator::Offset { end_status, .. } => end_status.is_some(),
-            Paginator::Keyset { .. } => false,
+            Paginator::SinglePage | Paginator::Keyset { .. } => false,
             _ => true,
         };
         let shown = evidence.counts_rows() || evidence.has_more_path.is_some();
-        if !by_paginator && !shown && !evidence.stop_after_empty_page {
-            self.error(
-                "paginator",
+        if by_paginator || shown || evidence.stop_after_empty_page {
+            return;
+        }
+        const COUNT: &str = "add total_path or total_header under records, or has_more_path";
+        let (message, hint) = match paginator {
+            Paginator::SinglePage => {
+                ("nothing would show that the one page has all: many an API cuts it short", COUNT)
+            }
+            Paginator::Keyset { .. } => ("nothing would show that the last page was read", COUNT),
+            _ => (
                 "nothing would show that the last page was read: an empty page may come before others",
                 "add total_path, has_more_path or end_status; if the API has none of them, \
-                 stop_after_empty_page: true",
-            );
-        }
+                 stop_after_empty_page: true, and every window will be suspect",
+            ),
+        };
+        self.error("paginator", message, hint);
     }
 
     fn links(&mut self) {

@@ -311,7 +311,7 @@ pub struct Evidence {
     pub total_header: Option<String>,
     /// Where the body says whether there is more.
     pub has_more_path: Option<Path>,
-    /// Whether, with nothing better, an empty page is taken for the end.
+    /// Whether, with nothing better, empty pages are taken for the end; such a window is read, and suspect.
     pub stop_after_empty_page: bool,
 }
 

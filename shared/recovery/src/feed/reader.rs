@@ -316,10 +316,10 @@ fn paginator(members: &mut Members<'_>, findings: &mut Findings) -> Option<(Pagi
         members.error("limit", "limit is missing", "write how many rows to ask for", findings);
     }
     let mut evidence = Evidence::default();
-    if matches!(kind, 1 | 2 | 3 | 7) {
+    if matches!(kind, 0 | 1 | 2 | 3 | 7) {
         evidence.has_more_path = path(members, "has_more_path", findings);
     }
-    if matches!(kind, 1 | 2 | 7) {
+    if matches!(kind, 1 | 2) {
         evidence.stop_after_empty_page = members.flag("stop_after_empty_page", findings).unwrap_or(false);
     }
     let mut total_path = None;

@@ -94,6 +94,19 @@ fn what_could_not_give_the_true_set_is_refused() {
         (with("  end_param: until\n", ""), "incremental.end_param", "end_param is missing"),
         (with("  step: 1h\n", client_side), "incremental.start_param", "without a time filter"),
         (positional(""), "paginator", "nothing would show"),
+        (
+            with(PAGING, "  type: single_page\n").replace("  total_path: meta.total\n", ""),
+            "paginator",
+            "cuts it short",
+        ),
+        (
+            with(
+                PAGING,
+                "  type: keyset\n  record_field: id\n  cursor_param: after\n  stop_after_empty_page: true\n",
+            ),
+            "paginator.stop_after_empty_page",
+            "no option",
+        ),
         (positional("  maximum_page: 9\n"), "paginator", "nothing would show"),
         (
             with(PAGING, "  type: keyset\n  record_field: id\n  cursor_param: after\n")

@@ -1,32 +1,39 @@
 //! Messages into batches, by count and by bytes; and what no queue takes.
 
-use crate::port::Parcel;
+use crate::port::{Parcel, Stamp};
 
 /// Entries of one call.
 const MOST_ENTRIES: usize = 10;
 /// Bytes of one message, and of all messages of one call, attributes included.
 pub(super) const MOST_BYTES: usize = 1_048_576;
 
-/// What comes with a record: name and value.
-pub(super) fn attributes(parcel: &Parcel<'_>) -> Vec<(&'static str, String)> {
-    let stamp = parcel.stamp;
-    let mut attributes = vec![
+/// The attribute that tells a record from all others.
+pub(super) const RECORD_ID: &str = "septet.record_id";
+/// The attribute that says its event time.
+pub(super) const EVENT_TIME: &str = "septet.event_time";
+
+/// What else comes with a record, whichever of its window it is: name and value.
+pub(super) fn of_stamp(stamp: &Stamp) -> [(&'static str, String); 4] {
+    [
         ("septet.recovered", "true".to_owned()),
         ("septet.run", stamp.run.to_string()),
         ("septet.window", stamp.window.to_string()),
         ("septet.generation", stamp.generation.to_string()),
-    ];
-    if !parcel.id.is_empty() {
-        attributes.push(("septet.record_id", parcel.id.to_owned()));
-    }
-    attributes.extend(parcel.time.map(|time| ("septet.event_time", time.to_string())));
-    attributes
+    ]
 }
 
-fn bytes(parcel: &Parcel<'_>) -> usize {
-    let attributes = attributes(parcel);
-    let attributes = attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len());
-    parcel.body.len() + attributes.sum::<usize>()
+fn attribute(name: &str, value: &str) -> usize {
+    name.len() + "String".len() + value.len()
+}
+
+fn bytes(parcel: &Parcel<'_>, stamped: usize) -> usize {
+    let id = if parcel.id.is_empty() { 0 } else { attribute(RECORD_ID, parcel.id) };
+    let time = parcel.time.map_or(0, |time| attribute(EVENT_TIME, &time.to_string()));
+    parcel.body.len() + stamped + id + time
+}
+
+fn bytes_of_stamp(stamp: &Stamp) -> usize {
+    of_stamp(stamp).iter().map(|(name, value)| attribute(name, value)).sum()
 }
 
 /// Whether a queue takes a character: those that XML 1.0 has.
@@ -49,8 +56,14 @@ pub(super) fn pack(
 ) -> (Vec<Vec<usize>>, Vec<(usize, String)>) {
     let (mut batches, mut poison) = (Vec::new(), Vec::new());
     let (mut batch, mut filled, mut groups) = (Vec::new(), 0, Vec::new());
+    let mut known: Option<(&Stamp, usize)> = None;
     for (index, parcel) in parcels.iter().enumerate() {
-        let length = bytes(parcel);
+        let stamped = match known.filter(|(stamp, _)| *stamp == parcel.stamp) {
+            Some((_, stamped)) => stamped,
+            None => bytes_of_stamp(parcel.stamp),
+        };
+        known = Some((parcel.stamp, stamped));
+        let length = bytes(parcel, stamped);
         if length > MOST_BYTES {
             poison.push((index, format!("{length} bytes are more than a message holds")));
             continue;
@@ -81,7 +94,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::port::Stamp;
 
     fn stamp() -> Stamp {
         let at = jiff::Timestamp::UNIX_EPOCH;
@@ -121,6 +133,7 @@ mod tests {
         #[test]
         fn every_parcel_is_in_one_batch_that_a_call_takes(sizes in prop::collection::vec(prop_oneof![4 => 0_usize..2000, 1 => 500_000_usize..1_200_000], 0..40)) {
             let (stamp, body) = (stamp(), "x".repeat(1_200_000));
+            let stamped = bytes_of_stamp(&stamp);
             let parcels: Vec<_> = sizes.iter().map(|size| Parcel { body: &body[..*size], id: "id", time: None, stamp: &stamp }).collect();
             let (batches, poison) = pack(&parcels, |_| None);
             let mut seen: Vec<usize> = batches.concat();
@@ -130,11 +143,11 @@ mod tests {
             prop_assert_eq!(seen, (0..parcels.len()).collect::<Vec<_>>());
             for batch in &batches {
                 prop_assert!((1..=MOST_ENTRIES).contains(&batch.len()));
-                prop_assert!(batch.iter().map(|index| bytes(&parcels[*index])).sum::<usize>() <= MOST_BYTES);
+                prop_assert!(batch.iter().map(|index| bytes(&parcels[*index], stamped)).sum::<usize>() <= MOST_BYTES);
             }
             for pair in batches.windows(2) {
-                let next = bytes(&parcels[pair[1][0]]);
-                let full = pair[0].iter().map(|index| bytes(&parcels[*index])).sum::<usize>() + next > MOST_BYTES;
+                let next = bytes(&parcels[pair[1][0]], stamped);
+                let full = pair[0].iter().map(|index| bytes(&parcels[*index], stamped)).sum::<usize>() + next > MOST_BYTES;
                 prop_assert!(full || pair[0].len() == MOST_ENTRIES, "a batch is as full as can be");
             }
         }

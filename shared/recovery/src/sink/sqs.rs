@@ -1,17 +1,16 @@
 //! Records into an SQS queue, each confirmed.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use futures::{StreamExt, TryStreamExt};
 use septet_registry::Entropy;
 
-use super::pack::{attributes, pack};
+use super::pack::pack;
+use super::wire::{Batch, Written};
 use crate::feed::Path;
 use crate::page::hash;
 use crate::port::{DeadLetters, Delivery, Parcel, Sink, Undelivered};
@@ -64,19 +63,20 @@ impl SqsSink {
         if fits { group } else { format!("{:032x}", hash(&group)) }
     }
 
-    fn entry(&self, index: usize, parcel: &Parcel<'_>) -> Result<SendMessageBatchRequestEntry, Undelivered> {
-        let mut entry = SendMessageBatchRequestEntry::builder()
-            .id(index.to_string())
-            .message_body(parcel.body)
-            .set_message_attributes(Some(message_attributes(attributes(parcel))?));
-        if let Some(picker) = &self.fifo {
+    /// Writes a call that carries these parcels.
+    fn write(&self, parcels: &[Parcel<'_>], places: &[usize]) -> Result<Written, serde_json::Error> {
+        let mut batch = Batch::new(&self.queue_url)?;
+        for (index, parcel) in places.iter().filter_map(|index| Some((*index, parcels.get(*index)?))) {
+            let Some(picker) = &self.fifo else {
+                batch.entry(index, parcel, None)?;
+                continue;
+            };
             let stamp = parcel.stamp;
             let once = format!("{}/{}/{}", stamp.run, stamp.generation, parcel.id);
-            entry = entry
-                .message_group_id(self.group(picker.as_ref(), parcel))
-                .message_deduplication_id(format!("{:032x}", hash(&once)));
+            let once = format!("{:032x}", hash(&once));
+            batch.entry(index, parcel, Some((&self.group(picker.as_ref(), parcel), &once)))?;
         }
-        entry.build().map_err(|error| Undelivered(error.to_string()))
+        Ok(batch.written())
     }
 
     /// Sends one batch until every entry of it was taken, or can never be.
@@ -87,13 +87,9 @@ impl SqsSink {
                 let most = Duration::from_millis(50) * 2_u32.pow(attempt);
                 tokio::time::sleep(most / 2 + self.entropy.jitter(most / 2)).await;
             }
-            let entries: Result<Vec<_>, _> = left
-                .iter()
-                .filter_map(|index| Some((*index, parcels.get(*index)?)))
-                .map(|(index, parcel)| self.entry(index, parcel))
-                .collect();
-            let call = self.client.send_message_batch().queue_url(&self.queue_url);
-            let answer = call.set_entries(Some(entries?)).send().await.map_err(|error| {
+            let written = self.write(parcels, &left).map_err(|error| Undelivered(error.to_string()))?;
+            let call = self.client.send_message_batch().queue_url(&self.queue_url).customize();
+            let answer = call.interceptor(written).send().await.map_err(|error| {
                 Undelivered(format!("SendMessageBatch: {}", error.code().unwrap_or("no answer")))
             })?;
             delivery.injected += answer.successful.len() as u64;
@@ -113,17 +109,6 @@ impl SqsSink {
         }
         Err(Undelivered(format!("{} messages are not taken after {TRIES} attempts", left.len())))
     }
-}
-
-fn message_attributes(
-    attributes: Vec<(&'static str, String)>,
-) -> Result<HashMap<String, MessageAttributeValue>, Undelivered> {
-    let mut made = HashMap::with_capacity(attributes.len());
-    for (name, value) in attributes {
-        let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
-        made.insert(name.to_owned(), value.map_err(|error| Undelivered(error.to_string()))?);
-    }
-    Ok(made)
 }
 
 #[async_trait]

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod engine;
 mod http;
 mod runs;
+mod servers;
 mod sinks;
+mod traps;
 mod workers;
 mod world;

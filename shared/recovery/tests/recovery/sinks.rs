@@ -147,6 +147,40 @@ async fn only_what_failed_is_sent_again_and_a_senders_fault_never() {
 }
 
 #[tokio::test]
+async fn what_is_written_is_what_the_sdk_would_write() {
+    use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+    let (server, _queue, client) = queue().await;
+    let bodies =
+        ["{\"a\":\"é\\n\\\"\u{1f600}\u{7f}\"}".to_owned(), "\t\r\n \\ / <&>".to_owned(), String::new()];
+    let sink = SqsSink::fifo(client.clone(), "http://q/\"plays\".fifo", None, entropy());
+    for body in &bodies {
+        send(&sink, std::slice::from_ref(body)).await.unwrap();
+        let ours = server.received_requests().await.unwrap().pop().unwrap();
+        let said: Value = ours.body_json().unwrap();
+        let said = &said["Entries"][0];
+        let text = |name: &str| said[name].as_str().unwrap().to_owned();
+        let mut entry = SendMessageBatchRequestEntry::builder()
+            .id(text("Id"))
+            .message_body(body)
+            .message_group_id("plays")
+            .message_deduplication_id(text("MessageDeduplicationId"));
+        for (name, value) in said["MessageAttributes"].as_object().unwrap() {
+            let value = value["StringValue"].as_str().unwrap();
+            let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+            entry = entry.message_attributes(name, value.unwrap());
+        }
+        let call = client.send_message_batch().queue_url("http://q/\"plays\".fifo");
+        call.entries(entry.build().unwrap()).send().await.unwrap();
+        let theirs = server.received_requests().await.unwrap().pop().unwrap();
+        assert_eq!(ours.body_json::<Value>().unwrap(), theirs.body_json::<Value>().unwrap());
+        assert_eq!((&ours.method, &ours.url), (&theirs.method, &theirs.url));
+        for header in ["content-type", "x-amz-target", "x-amzn-query-mode"] {
+            assert_eq!(ours.headers[header], theirs.headers[header], "{header}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_queue_that_takes_nothing_is_no_success() {
     let (_server, queue, client) = queue().await;
     let sink = SqsSink::standard(client, "http://q/plays", entropy());

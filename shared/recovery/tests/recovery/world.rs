@@ -313,7 +313,8 @@ impl World {
 
     /// Answers about the window that begins at this second are lost.
     pub(crate) fn lose_answers_of(&self, since: i64) {
-        self.state.lock().unwrap().lost = since;
+        // The API is asked a second early.
+        self.state.lock().unwrap().lost = since - 1;
     }
 
     /// Ids that the sink has, with how often.
