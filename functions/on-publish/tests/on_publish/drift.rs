@@ -167,6 +167,8 @@ async fn a_table_is_read_strongly_until_its_seal_is_some_seconds_old() {
     let signal = signal(crate::support::TABLE);
     world.say(&signal).await.unwrap_err();
     assert!(world.emulator.fired_by(broken) > 0);
+    // A page that the failed invocation asked for may still be on its way.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     world.emulator.clear_faults();
     let (strong, eventual) = (scans(true), scans(false));
     // Beyond the lease of the one that failed.
