@@ -14,7 +14,7 @@ use septet_checks::Profile;
 use septet_contract::{
     Compatibility, Contract, Diagnostic, Explained, Fate, Former, Severity, Verdict, breaches,
 };
-use septet_registry::{ContractNumber, DatasetName, VersionNumber};
+use septet_registry::{ContractNumber, DatasetName, Version};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -226,16 +226,15 @@ type Seen = HashMap<u64, Arc<Profile>>;
 /// What was seen of the versions whose contracts allow what breaks readers of the new one.
 async fn seen(
     app: &App,
-    dataset: &DatasetName,
+    versions: &[Version],
     new: &Contract,
     former: &[Former<'_>],
 ) -> Result<Seen, Failure> {
     let mut seen = Seen::new();
     for old in former.iter().filter(|old| !breaches(new, old.contract).is_empty()) {
-        for number in &old.versions {
-            let version = app.registry.version(dataset, VersionNumber::new(*number)).await?;
-            let kept = septet_verdict::earlier(&app.registry, &version).await?.profile;
-            seen.extend(kept.map(|profile| (*number, profile)));
+        for version in versions.iter().filter(|version| old.versions.contains(&version.version.get())) {
+            let kept = septet_verdict::earlier(&app.registry, version).await?.profile;
+            seen.extend(kept.map(|profile| (version.version.get(), profile)));
         }
     }
     Ok(seen)

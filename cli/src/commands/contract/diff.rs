@@ -25,24 +25,22 @@ pub(crate) fn of_files(diff: &Diff, screen: &Screen) -> Option<Result<Answer, Fa
 }
 
 pub(crate) async fn diff(app: &App, diff: Diff) -> Result<Answer, Failure> {
-    let (before, versions, number) = match &diff.before {
+    let (before, all, number) = match &diff.before {
         Document::File(file) => (read(file, &app.screen)?, Vec::new(), 0),
         Document::Stored(dataset, number) => {
             let (number, contract) = find(app, dataset, *number).await?;
-            let versions = app.registry.versions(dataset).await?.into_iter();
-            let kept = versions.filter(|it| it.state == State::Valid && it.contract == number);
-            (contract, kept.map(|it| it.version.get()).collect(), number.get())
+            let mut kept = app.registry.versions(dataset).await?;
+            kept.retain(|it| it.state == State::Valid && it.contract == number);
+            (contract, kept, number.get())
         }
     };
     let after = match &diff.after {
         Document::File(file) => read(file, &app.screen)?,
         Document::Stored(dataset, number) => find(app, dataset, *number).await?.1,
     };
+    let versions = all.iter().map(|it| it.version.get()).collect();
     let former = Former { number, contract: &before, versions };
-    let seen = match &diff.before {
-        Document::File(_) => Seen::new(),
-        Document::Stored(dataset, _) => seen(app, dataset, &after, std::slice::from_ref(&former)).await?,
-    };
+    let seen = seen(app, &all, &after, std::slice::from_ref(&former)).await?;
     Ok(compare(&former, &after, diff.mode, &seen, &app.screen))
 }
 

@@ -108,7 +108,8 @@ pub(crate) async fn put(
 /// Judges a new contract against the one in force and those of versions that are kept, by the mode in force.
 async fn judge(app: &App, known: &Dataset, new: &Contract) -> Result<Verdict, Failure> {
     let mut versions: BTreeMap<ContractNumber, Vec<u64>> = BTreeMap::from([(known.contract, Vec::new())]);
-    for version in app.registry.versions(&known.dataset).await? {
+    let all = app.registry.versions(&known.dataset).await?;
+    for version in &all {
         let target = version.state == State::Valid;
         if target || matches!(version.state, State::Announced | State::Sealed | State::Checking) {
             versions.entry(version.contract).or_default().extend(target.then_some(version.version.get()));
@@ -125,7 +126,7 @@ async fn judge(app: &App, known: &Dataset, new: &Contract) -> Result<Verdict, Fa
         .iter()
         .map(|(number, contract, versions)| Former { number: *number, contract, versions: versions.clone() })
         .collect();
-    let seen = seen(app, &known.dataset, new, &former).await?;
+    let seen = seen(app, &all, new, &former).await?;
     Ok(judged(new, &former, mode, &seen))
 }
 
