@@ -21,7 +21,7 @@ CARGO_FUZZ := .local/cargo/bin/cargo-fuzz
 # `make demo`, `make test` and `make check` build each dependency once.
 export CARGO_BUILD_TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: demo demo-recovery test test-flow servers check bench fuzz up down deploy
+.PHONY: demo demo-recovery test test-flow servers prove check bench fuzz up down deploy
 
 # ---------------------------------------------------------------- what people do first
 demo: $(AWS_TOOLS) $(SAM_TOOLS)
