@@ -367,15 +367,15 @@ fn churn(history: &History, sight: Sight<'_>, keys: Churn, change: &Change) -> M
     let mut error = 0.0_f64;
     let shares = earlier.iter().filter(|earlier| !is_sampled(earlier)).filter_map(|earlier| {
         let before = earlier.profile.as_deref()?;
-        let shared = profile.keys.against(&before.keys)?;
-        error = error.max(shared.error);
+        let churn = profile.keys.against(&before.keys)?;
         let share = match keys {
-            Churn::Added => shared.added,
-            Churn::Removed => shared.removed,
+            Churn::Added => churn.added,
+            Churn::Removed => churn.removed,
         };
+        error = error.max(share.error);
         Some(match change.unit {
-            ChangeUnit::Percent => share * 100.0,
-            ChangeUnit::Absolute => (share * before.items as f64).round(),
+            ChangeUnit::Percent => share.value * 100.0,
+            ChangeUnit::Absolute => (share.value * before.items as f64).round(),
         })
     });
     let Some(value) = median(shares.collect()) else {

@@ -27,13 +27,17 @@ impl Default for Keys {
     }
 }
 
-/// How many keys two tables have in common and each alone, as far as their samples say.
+/// How the keys of two tables differ, as far as their samples say: as shares of the keys of the other table.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Shared {
-    /// Shares of the keys of the other table.
-    pub(crate) added: f64,
-    pub(crate) removed: f64,
-    /// The standard error of either share; 0 if all keys were compared.
+pub(crate) struct Churn {
+    pub(crate) added: Share,
+    pub(crate) removed: Share,
+}
+
+/// A share, with its standard error; 0 if all keys were compared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Share {
+    pub(crate) value: f64,
     pub(crate) error: f64,
 }
 
@@ -77,10 +81,11 @@ impl Keys {
     }
 
     /// Compares with the keys of a table before; none if that had none.
-    pub(crate) fn against(&self, before: &Self) -> Option<Shared> {
+    pub(crate) fn against(&self, before: &Self) -> Option<Churn> {
         let before = before.united(None)?;
         let Some(now) = self.united(None) else {
-            return Some(Shared { added: 0.0, removed: 1.0, error: 0.0 });
+            let [added, removed] = [0.0, 1.0].map(|value| Share { value, error: 0.0 });
+            return Some(Churn { added, removed });
         };
         let mut both = ThetaIntersection::default();
         both.update(&now).ok()?;
@@ -94,10 +99,15 @@ impl Keys {
         if of_before == 0.0 {
             return None;
         }
-        let removed = (of_before - shared) / of_before;
         let exact = !now.is_estimation_mode() && !before.is_estimation_mode();
-        let error = if exact { 0.0 } else { 0.5 / of_before.sqrt() };
-        Some(Shared { added: (of_now - shared) / of_before, removed, error })
+        // Of n keys of the sample that the other table has, a share is gone; new ones come beside them, however many.
+        let share = |count: f64, variance: fn(f64) -> f64| {
+            let value = count / of_before;
+            let error = if exact { 0.0 } else { (variance(value) / of_before).sqrt() };
+            Share { value, error }
+        };
+        let added = share(of_now - shared, |value| (value + value * value).max(0.25));
+        Some(Churn { added, removed: share(of_before - shared, |_| 0.25) })
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -155,26 +165,51 @@ mod tests {
         sketch
     }
 
+    fn exactly(added: f64, removed: f64) -> Option<Churn> {
+        let [added, removed] = [added, removed].map(|value| Share { value, error: 0.0 });
+        Some(Churn { added, removed })
+    }
+
     #[test]
     fn few_keys_are_compared_exactly() {
-        let shared = of(0..3_000).against(&of(1_000..3_500)).unwrap();
-        assert_eq!(shared, Shared { added: 0.4, removed: 0.2, error: 0.0 });
-        assert_eq!(of(0..5).against(&of(0..5)).unwrap(), Shared { added: 0.0, removed: 0.0, error: 0.0 });
+        assert_eq!(of(0..3_000).against(&of(1_000..3_500)), exactly(0.4, 0.2));
+        assert_eq!(of(0..5).against(&of(0..5)), exactly(0.0, 0.0));
         assert_eq!(of(0..5).against(&Keys::default()), None);
-        assert_eq!(Keys::default().against(&of(0..5)).unwrap().removed, 1.0);
-        assert_eq!(of(0..5).against(&of(5..10)).unwrap(), Shared { added: 1.0, removed: 1.0, error: 0.0 });
+        assert_eq!(Keys::default().against(&of(0..5)), exactly(0.0, 1.0));
+        assert_eq!(of(0..5).against(&of(5..10)), exactly(1.0, 1.0));
+    }
+
+    fn is_near(share: Share, expected: f64) {
+        assert!((share.value - expected).abs() <= 3.0 * share.error, "{share:?} {expected}");
     }
 
     #[test]
     fn many_keys_are_compared_within_the_stated_error() {
-        let shared = of(0..200_000).against(&of(20_000..220_000)).unwrap();
-        assert!((0.001..0.02).contains(&shared.error), "{shared:?}");
-        assert!((shared.added - 0.1).abs() < 4.0 * shared.error, "{shared:?}");
-        assert!((shared.removed - 0.1).abs() < 4.0 * shared.error, "{shared:?}");
+        let churn = of(0..200_000).against(&of(20_000..220_000)).unwrap();
+        assert!((0.001..0.02).contains(&churn.removed.error), "{churn:?}");
+        is_near(churn.added, 0.1);
+        is_near(churn.removed, 0.1);
         let mut small = of(0..200_000);
         small.shrink(8);
-        let shared = small.against(&of(100_000..200_000)).unwrap();
-        assert!((shared.added - 1.0).abs() < 6.0 * shared.error && shared.removed == 0.0, "{shared:?}");
+        let churn = small.against(&of(100_000..200_000)).unwrap();
+        is_near(churn.added, 1.0);
+        assert_eq!(churn.removed.value, 0.0);
+    }
+
+    #[test]
+    fn the_stated_error_is_how_far_estimates_lie_apart() {
+        for (now, before) in [(5_000..25_000, 0..20_000), (0..60_000, 0..20_000), (0..20_000, 0..50_000)] {
+            let (both, of_before) = (before.end - now.start, before.end - before.start);
+            let added = (now.end - now.start - both.min(now.end)) as f64 / of_before as f64;
+            let [mut squares, mut stated] = [0.0; 2];
+            for seed in 1..=60_u64 {
+                let moved = |keys: std::ops::Range<u64>| of(keys.map(|key| key + (seed << 32)));
+                let share = moved(now.clone()).against(&moved(before.clone())).unwrap().added;
+                squares += (share.value - added).powi(2) / 60.0;
+                stated += share.error / 60.0;
+            }
+            assert!(squares.sqrt() < 1.5 * stated, "{} {stated} {added}", squares.sqrt());
+        }
     }
 
     proptest! {

@@ -3,9 +3,9 @@
 use serde_json::Value as Json;
 
 use super::contract;
-use crate::Checker;
 use crate::distance::{ks, psi, tenths};
 use crate::samples::{item, number, text};
+use crate::{Checker, Profile, Value};
 
 fn vectors() -> Vec<Json> {
     serde_json::from_str(include_str!("distances/vectors.json")).unwrap()
@@ -56,6 +56,48 @@ fn statistics_of_a_profile_are_those_of_pandas() {
             "{name} {distinct:?}"
         );
         assert_eq!(found.types["N"], vector["now"].as_array().unwrap().len() as u64);
+    }
+}
+
+/// The rows of `distances/vectors.py` from the first to before the last.
+fn profile_of(checker: &Checker, rows: &Json, values: u64) -> Profile {
+    let mut profile = checker.profile();
+    for row in rows[0].as_u64().unwrap()..rows[1].as_u64().unwrap() {
+        let value = (row * 7919 % values).to_string();
+        let value = match row {
+            null if null % 11 == 0 => Value::Null,
+            of_text if of_text % 7 == 0 => text(value),
+            _ => number(value),
+        };
+        checker.observe(&mut profile, &item([("id", text(format!("k{row}"))), ("a", value)]));
+    }
+    profile
+}
+
+#[test]
+fn counts_are_those_of_pandas_and_distinct_values_and_churn_within_their_error() {
+    let checker = Checker::new(&contract("- {name: a}\n", ""));
+    let tables: Vec<Json> = serde_json::from_str(include_str!("distances/tables.json")).unwrap();
+    for table in tables {
+        let count = |name: &str| table[name].as_u64().unwrap();
+        let now = profile_of(&checker, &table["now"], count("values"));
+        let before = profile_of(&checker, &table["before"], count("values"));
+        let statistics = now.statistics();
+        let found = statistics.iter().find(|place| place.attribute == "a").unwrap();
+        assert_eq!(
+            (found.nulls, found.types["S"], found.types["N"]),
+            (count("nulls"), count("texts"), count("numbers"))
+        );
+        let (distinct, expected) = (found.distinct.unwrap(), count("distinct") as f64);
+        assert!(
+            (distinct.about - expected).abs() <= 3.0 * distinct.error * expected + 0.5,
+            "{table} {distinct:?}"
+        );
+        let churn = now.keys.against(&before.keys).unwrap();
+        for (found, name) in [(churn.added, "added"), (churn.removed, "removed")] {
+            let expected = table[name].as_f64().unwrap();
+            assert!((found.value - expected).abs() <= 3.0 * found.error + 1e-12, "{table} {found:?}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
-"""Computes vectors.json with scipy and pandas: python vectors.py > vectors.json (scipy 1.16, pandas 2.3)."""
+"""Computes vectors.json and tables.json, beside this file, with scipy 1.16 and pandas 2.3: python vectors.py"""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,32 @@ def case(name, now, before):
     }
 
 
+def table(first, last, values):
+    """Rows by their number: a key, and a value that is null in one of eleven, a text in one of seven."""
+    rows = pd.DataFrame({"row": range(first, last)})
+    rows["key"] = "k" + rows["row"].astype(str)
+    rows["value"] = rows["row"] * 7919 % values
+    rows["null"], rows["text"] = rows["row"] % 11 == 0, rows["row"] % 7 == 0
+    return rows
+
+
+def tables(now, before, values):
+    """What two tables are, each by its first row and the one after its last, and how their keys differ."""
+    rows, keys = table(*now, values), [pd.Index(table(*of, values)["key"]) for of in (now, before)]
+    given = rows[~rows["null"]]
+    return {
+        "now": now,
+        "before": before,
+        "values": values,
+        "nulls": int(rows["null"].sum()),
+        "texts": int(given["text"].sum()),
+        "numbers": int((~given["text"]).sum()),
+        "distinct": int(given.groupby("text")["value"].nunique().sum()),
+        "added": len(keys[0].difference(keys[1])) / len(keys[1]),
+        "removed": len(keys[1].difference(keys[0])) / len(keys[1]),
+    }
+
+
 cases = [
     case("alike", rng.normal(0.5, 0.1, 400), rng.normal(0.5, 0.1, 300)),
     case("moved", rng.normal(0.6, 0.1, 400), rng.normal(0.5, 0.1, 300)),
@@ -40,4 +67,13 @@ cases = [
     case("apart", rng.uniform(0, 1, 200), rng.uniform(5, 6, 200)),
     case("whole", rng.poisson(3, 400).astype(float), rng.poisson(4, 300).astype(float)),
 ]
-print(json.dumps(cases, indent=1))
+churn = [
+    tables([0, 4000], [100, 4096], 50),
+    tables([0, 30000], [0, 30000], 30000),
+    tables([3000, 33000], [0, 30000], 20000),
+    tables([0, 20000], [0, 50000], 7),
+    tables([0, 60000], [0, 20000], 50000),
+    tables([0, 20000], [20000, 40000], 10**9),
+]
+for name, computed in [("vectors", cases), ("tables", churn)]:
+    Path(__file__).with_name(f"{name}.json").write_text(json.dumps(computed, indent=1) + "\n")
