@@ -102,6 +102,11 @@ class LocalAws:
         """
         return self.control("POST", "faults", {"kind": "fail", "action": action, "error": error, **options})["id"]
 
+    def fail_part(self, action: str, entries: int = 1, **options) -> int:
+        """Lets the last ``entries`` of the next ``times`` batches of ``action`` fail, by no fault of the sender."""
+        wanted = {"kind": "part", "action": action, "entries": entries, "error": "InternalError", **options}
+        return self.control("POST", "faults", wanted)["id"]
+
     def deny(self, action: str, **options) -> int:
         """Answers calls of ``action`` as if the permission were missing."""
         return self.fail(action, "AccessDeniedException", **{"times": 1_000_000, **options})

@@ -2,13 +2,15 @@
 
 A kill is ``kill -9`` of the process that makes the call: ``before`` the call is executed, or ``after``, when it
 has landed and its answer is never delivered. A failure answers the call with an error of AWS, ``before`` as if it had
-been refused, ``after`` when it has landed. A hold lets the call wait, before it is executed or after, until the fault is removed: what else happens meanwhile happens in between.
+been refused, ``after`` when it has landed. A part of a batch to SQS fails while the call as a whole succeeds: the last
+of its entries are not executed, and the answer names them as failed by no fault of the sender. A hold lets the call wait, before it is executed or after, until the fault is removed: what else happens meanwhile happens in between.
 Each fault says how often it fired and for whom, so that a test can prove that it did.
 """
 
 import asyncio
 import dataclasses
 import itertools
+import json
 import os
 import secrets
 import signal
@@ -28,6 +30,7 @@ MESSAGES = {
     "ProvisionedThroughputExceededException": "The level of provisioned throughput of the table was exceeded.",
     "ThrottlingException": "Rate exceeded",
 }
+BATCHES = ("SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
 
 
 @dataclasses.dataclass
@@ -44,6 +47,7 @@ class Fault:
     error: str = "ProvisionedThroughputExceededException"
     message: str | None = None
     status: int = 400
+    entries: int = 1
     extra: dict = dataclasses.field(default_factory=dict)
     id: int = 0
     seen: int = 0
@@ -51,12 +55,14 @@ class Fault:
 
     def check(self) -> None:
         """Raises ``ValueError`` if this is not a fault that can happen."""
-        if self.kind not in ("kill", "fail", "hold"):
-            raise ValueError("kind must be kill, fail or hold")
+        if self.kind not in ("kill", "fail", "hold", "part"):
+            raise ValueError("kind must be kill, fail, hold or part")
         if self.when not in ("before", "after"):
             raise ValueError("when must be before or after")
         if self.kind == "kill" and not self.function:
             raise ValueError("a kill needs the function whose process it ends")
+        if self.kind == "part" and (self.action not in BATCHES or self.entries < 1):
+            raise ValueError(f"a part is of at least 1 entry of one of {', '.join(BATCHES)}")
         if not self.action or self.times < 1 or self.skip < 0:
             raise ValueError("a fault needs an action, times of at least 1 and skip of at least 0")
 
@@ -227,6 +233,12 @@ def install(faults: Faults) -> None:
             if fault.when == "after":
                 await original(method, path, headers, body, query_params, request_id)
             answer = _failure(fault)
+        elif fault.kind == "part":
+            kept, failed = _parts(fault, body)
+            answer = 200, {"Content-Type": "application/x-amz-json-1.0"}, b'{"Successful": []}'
+            if kept["Entries"]:
+                answer = await original(method, path, headers, json.dumps(kept).encode(), query_params, request_id)
+            answer = _with_failed(answer, failed)
         elif fault.kind == "hold" and fault.when == "before":
             await faults.wait_for_removal(fault)
             answer = await original(method, path, headers, body, query_params, request_id)
@@ -240,6 +252,24 @@ def install(faults: Faults) -> None:
             answer = 500, {}, b""
         faults.record(call, answer[0], fault)
         return answer
+
+
+def _parts(fault: Fault, body: bytes) -> tuple[dict, list[dict]]:
+    """The call without its last entries, and what the answer says of those."""
+    data = json.loads(body)
+    entries = data["Entries"]
+    kept, held_back = entries[: -fault.entries], entries[-fault.entries :]
+    message = fault.message or "asked for by a test"
+    failed = [{"Id": entry["Id"], "SenderFault": False, "Code": fault.error, "Message": message} for entry in held_back]
+    return {**data, "Entries": kept}, failed
+
+
+def _with_failed(answer: tuple, failed: list[dict]) -> tuple:
+    status, headers, body = answer
+    if status != 200:
+        return answer
+    said = json.loads(body)
+    return status, headers, json.dumps({**said, "Failed": [*said.get("Failed", []), *failed]}).encode()
 
 
 def _failure(fault: Fault) -> tuple:

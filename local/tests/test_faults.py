@@ -14,6 +14,7 @@ from support import (
     eventually,
     invoke,
     log_messages,
+    receive,
     unique,
     user_session,
 )  # fmt: skip
@@ -161,6 +162,24 @@ def test_a_transaction_conflict_can_be_had(aws):
     assert caught.value.response["CancellationReasons"][0]["Code"] == "TransactionConflict"
 
 
+@pytest.mark.parametrize("entries", [2, 3, 7])
+def test_a_part_of_a_batch_can_fail_while_the_call_succeeds(aws, entries):
+    queue, _ = create_queue(aws)
+    fault = aws.fail_part("SendMessageBatch", entries, match=queue)
+    batch = [{"Id": f"e{number}", "MessageBody": f"body {number}"} for number in range(3)]
+    sqs = aws.client("sqs", config=no_retries())
+    first = sqs.send_message_batch(QueueUrl=queue, Entries=batch)
+    failed = first["Failed"]
+    assert [entry["Id"] for entry in failed] == [entry["Id"] for entry in batch[-entries:]]
+    assert {(entry["SenderFault"], entry["Code"]) for entry in failed} == {(False, "InternalError")}
+    assert len(first.get("Successful", [])) + len(failed) == 3
+    assert sorted(message["Body"] for message in receive(aws, queue)) == [
+        entry["MessageBody"] for entry in batch[:-entries]
+    ]
+    assert not sqs.send_message_batch(QueueUrl=queue, Entries=batch).get("Failed")
+    assert len(aws.fired(fault)) == 1
+
+
 def test_faults_are_forgotten_when_cleared(aws):
     aws.fail("ListTables", times=5)
     aws.clear_faults()
@@ -186,6 +205,8 @@ def test_calls_are_told_by_principal(aws):
         {"kind": "fail", "action": "PutItem", "times": 0},
         {"kind": "fail", "action": "PutItem", "often": 1},
         {"kind": "fail"},
+        {"kind": "part", "action": "SendMessage"},
+        {"kind": "part", "action": "SendMessageBatch", "entries": 0},
     ],
 )
 def test_a_fault_that_cannot_happen_is_refused(aws, wanted):

@@ -12,11 +12,12 @@ def registry() -> dict[str, Callable[[], None]]:
         functions,
         metrics,
         queues,
+        redrive,
         stacks,
         tables,
     )
 
-    modules = (tables, authorization, stacks, functions, deliveries, queues, metrics, cloudtrail)
+    modules = (tables, authorization, stacks, functions, deliveries, queues, redrive, metrics, cloudtrail)
     return {behaviour.__name__: behaviour for module in modules for behaviour in module.BEHAVIOURS}
 
 
