@@ -18,14 +18,14 @@
 //!   `duplicateValues`. Shares are of all items; below a list or a map, of all its elements, so that a
 //!   member of an object that is null is null itself.
 //! - **Uniqueness** is counted exactly, by 128-bit hashes, up to [`MOST_DISTINCT`] values, beyond that it is
-//!   `errored`. Attributes that hold the whole primary key are unique because DynamoDB keeps it so: those
+//!   `errored`. What lies in objects is counted over items, too. Attributes that hold the whole primary key are unique because DynamoDB keeps it so: those
 //!   rules pass and say so. Items with a null among the attributes count as no value.
 //! - **Rules of engine `septet`** are answered from profiles, this version's and those of versions before it. With
 //!   no version to compare with the answer is [`Outcome::NoBaseline`], which rejects nothing and is a warning.
 //! - **Rules of engine `lambda`** are answered by functions of the publisher's, see [`Checker::functions`]. Who asks
 //!   them puts what they said into the [`History`]; a function that was not asked, or did not say yes or no, is
 //!   `errored`.
-//! - **What is not enforced yet** (formats that Septet does not know, uniqueness within items) has results of
+//! - **What is not enforced yet** (formats that Septet does not know, uniqueness of what lies in lists) has results of
 //!   outcome [`Outcome::Skipped`] that [`Report::warnings`] lists.
 //!
 //! # What is exact

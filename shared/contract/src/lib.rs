@@ -233,16 +233,16 @@ impl Contract {
         let object = &self.model.object;
         let mut found = Vec::new();
         for (place, rule) in object.rules() {
-            let nested = place.is_some_and(|place| place.0.len() > 1);
+            let many = place.is_some_and(|place| place.is_many());
             let metric = match &rule.kind {
                 RuleKind::Metric(rule) => Some(&rule.metric),
                 _ => None,
             };
-            if nested && matches!(metric, Some(Metric::DuplicateValues { .. })) {
+            if many && matches!(metric, Some(Metric::DuplicateValues { .. })) {
                 found.push(Unenforced {
                     path: rule.path.clone(),
                     what: rule.label().to_owned(),
-                    reason: "duplicates are counted over items, not within them",
+                    reason: "duplicates are counted over items, not within their lists",
                 });
             }
         }
@@ -262,8 +262,11 @@ impl Contract {
             {
                 add(format!("defaultTimezone {zone:?}"), "moments without a zone are compared as UTC");
             }
-            if property.unique && place.0.len() > 1 {
-                add("unique".to_owned(), "uniqueness is checked over items, not within them");
+            if property.unique && place.is_many() {
+                add(
+                    "unique".to_owned(),
+                    "uniqueness is checked over items; uniqueItems keeps a list's elements apart",
+                );
             }
         }
         found

@@ -173,6 +173,11 @@ impl PropertyPath {
         steps.push(step);
         Self(steps)
     }
+
+    /// Whether an item may have several values there, because it lies in a list or in a map of any keys.
+    pub fn is_many(&self) -> bool {
+        self.0.iter().any(|step| !matches!(step, Step::Property(_)))
+    }
 }
 
 impl std::fmt::Display for PropertyPath {

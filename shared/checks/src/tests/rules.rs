@@ -231,7 +231,21 @@ fn rules_of_the_same_name_have_ids_of_their_own() {
 }
 
 #[test]
-fn uniqueness_within_items_is_not_enforced_and_said() {
+fn members_of_objects_are_unique_over_items() {
+    // It has the key's name, and yet is no key.
+    let member = "- name: a\n  logicalType: object\n  properties:\n    - {name: id, logicalType: string, unique: true}\n";
+    let checker = Checker::new(&contract(member, ""));
+    let of = |ids: [&str; 3]| {
+        let items = ids.map(|id| Some(Value::M([("id".into(), text(id))].into_iter().collect())));
+        let report = report(&checker, &self::items(items));
+        (result(&report, "a.id:unique").outcome, report.warnings().len())
+    };
+    assert_eq!(of(["x", "y", "z"]), (Outcome::Passed, 0));
+    assert_eq!(of(["x", "y", "x"]), (Outcome::Failed, 0));
+}
+
+#[test]
+fn uniqueness_within_lists_is_not_enforced_and_said() {
     let checker = Checker::new(&contract(
         "- name: a\n  logicalType: array\n  items:\n    logicalType: object\n    properties:\n      - name: x\n        logicalType: string\n        unique: true\n",
         "",
