@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 use septet_aws::QueueError;
+use septet_recovery::port::Undelivered;
 use septet_recovery::secrets::SecretError;
 use septet_recovery::{Failure, FeedName};
 use uuid::Uuid;
@@ -47,6 +48,15 @@ pub enum Error {
         /// Why.
         problem: String,
     },
+    /// The sink takes nothing for now.
+    #[error("bring in a record of {feed}: {source}; the message comes again")]
+    Undelivered {
+        /// The feed.
+        feed: FeedName,
+        /// Why.
+        #[source]
+        source: Undelivered,
+    },
     /// The feed's secret cannot be had.
     #[error("have the secret of {feed}: {source}")]
     Secret {
@@ -73,6 +83,7 @@ impl Error {
             Self::Feed { .. } => "Feed.Unreadable",
             Self::Source { .. } => "Feed.Unaskable",
             Self::Sink { .. } => "Feed.Sink",
+            Self::Undelivered { .. } => "Sink.Unavailable",
             Self::Secret { source: SecretError::Denied { .. }, .. } => "Secret.Denied",
             Self::Secret { source: SecretError::Missing { .. }, .. } => "Secret.Missing",
             Self::Secret { .. } => "Secret.Unavailable",
@@ -84,7 +95,7 @@ impl Error {
     /// Whether the same message may succeed later without anybody's help.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::OutOfTime { .. } => true,
+            Self::OutOfTime { .. } | Self::Undelivered { .. } => true,
             Self::Secret { source, .. } => matches!(source, SecretError::Unavailable { .. }),
             Self::Registry(error) => error.is_retryable(),
             Self::Queue(error) => error.is_retryable(),

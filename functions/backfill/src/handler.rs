@@ -12,7 +12,7 @@ use septet_recovery::ledger::{By, Outcome, Run, RunState};
 use septet_recovery::secrets::Secrets;
 use septet_recovery::sink::SqsDeadLetters;
 use septet_recovery::worker::{LaneOrder, Report, Worker, sweep};
-use septet_recovery::{FeedName, Ledger, RangeRequest};
+use septet_recovery::{FeedName, Ledger, Message, RangeRequest};
 use septet_registry::Entropy;
 use septet_telemetry::{Clock, Dimension, Invocation, Metrics};
 use serde::Serialize;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::message::{Letter, Message};
+use crate::message::Letter;
 
 /// Who the log says it was where nobody asked for it.
 pub const ACTOR: &str = "septet:backfill";
@@ -81,6 +81,20 @@ pub enum Ending {
         /// Why.
         reason: String,
     },
+    /// A record was brought in that no sink took before.
+    Injected {
+        /// The run.
+        run: Uuid,
+    },
+    /// A record that no sink took is wanted no more, or is where it belongs.
+    Nothing {
+        /// The run.
+        run: Uuid,
+        /// Why.
+        why: &'static str,
+    },
+    /// The message comes again.
+    Later,
     /// A worker was at work.
     Worked {
         /// The run.
@@ -146,6 +160,7 @@ impl Backfill {
         let ending = match Message::read(&letter.body) {
             Message::Range(request) => self.start(&request, letter).await?,
             Message::Lane(order) => self.work(&order, invocation).await?,
+            Message::Record(record) => self.redeliver(&record, letter, invocation).await?,
             Message::Unreadable { feed, reason } => self.refuse(feed.as_ref(), reason, letter).await?,
         };
         let summary = serde_json::to_string(&ending).unwrap_or_default();
@@ -183,7 +198,7 @@ impl Backfill {
     }
 
     /// Keeps a message that cannot be followed where an operator finds it, with the reason.
-    async fn refuse(
+    pub(crate) async fn refuse(
         &self,
         feed: Option<&FeedName>,
         reason: String,
@@ -243,7 +258,7 @@ impl Backfill {
         self.metrics.count(self.clock.now(), "Errors", 1, &[(Dimension::Kind, kind)]);
     }
 
-    fn count(&self, name: &'static str, count: u64) {
+    pub(crate) fn count(&self, name: &'static str, count: u64) {
         if count > 0 {
             self.metrics.count(self.clock.now(), name, count, &[]);
         }

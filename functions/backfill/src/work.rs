@@ -21,13 +21,14 @@ impl Backfill {
     }
 
     pub(crate) fn sink(&self, run: &Run, feed: &Feed) -> Result<Box<dyn Sink>, Error> {
-        let refuse = |problem: String| Error::Sink { feed: feed.name.clone(), problem };
-        let sink = match &run.sink {
-            None => &feed.sink,
-            Some(name) => feed
-                .other_sinks
-                .get(name)
-                .ok_or_else(|| refuse(format!("the feed has no sink {name:?} any more")))?,
+        self.sink_of(run, feed).map_err(|problem| Error::Sink { feed: feed.name.clone(), problem })
+    }
+
+    /// The run's sink as the feed names it, or what is wrong with that.
+    pub(crate) fn sink_of(&self, run: &Run, feed: &Feed) -> Result<Box<dyn Sink>, String> {
+        let Some(sink) = run.sink_in(feed) else {
+            let name = run.sink.as_deref().unwrap_or_default();
+            return Err(format!("the feed has no sink {name:?} any more"));
         };
         let (sqs, entropy) = (self.sqs.clone(), Arc::clone(&self.entropy));
         Ok(match sink {
@@ -38,7 +39,7 @@ impl Backfill {
             feed::Sink::DynamoDb { table, version_attribute } => {
                 // This function may write the registry, so a feed must not.
                 if table.rsplit('/').next() == Some(self.config.registry_table.as_str()) {
-                    return Err(refuse(format!("{table} is the registry")));
+                    return Err(format!("{table} is the registry"));
                 }
                 Box::new(DynamoDbSink::new(self.dynamodb.clone(), table, version_attribute))
             }

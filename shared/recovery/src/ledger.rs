@@ -4,6 +4,7 @@
 //! but who works when. Each change is one conditional write; the ones that somebody asked for are on record.
 
 pub mod decide;
+mod letters;
 mod model;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Every transition of a run and of a window, decided by pure functions: what is there in, what shall be out.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::model::*;
@@ -9,6 +9,10 @@ use crate::grid::Window;
 use crate::progress::Progress;
 use crate::reading::Step as ReadingStep;
 use crate::request::{RangeRequest, Reprocess};
+use crate::sink::RecordLetter;
+
+/// When a record is tried whose window is still read.
+const UNTIL_OVER: SignedDuration = SignedDuration::from_mins(5);
 
 /// What a decision comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -320,6 +324,56 @@ pub fn claim(
         unsettled: window.end > settled,
         updated_at: now,
     })
+}
+
+/// Whether a record that comes back from the dead letters is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Now.
+    Now,
+    /// Not before: somebody tries it, or its window is not over.
+    Later(Timestamp),
+    /// No more, and why.
+    Never(&'static str),
+}
+
+/// Whether a record that comes back from the dead letters is tried by `owner`: never twice, and never for a run that
+/// does not want it.
+pub fn turn(
+    run: &Run,
+    window: &WindowItem,
+    held: Option<&LetterItem>,
+    letter: &RecordLetter,
+    owner: &str,
+    now: Timestamp,
+) -> Turn {
+    if run.is_cancelled() {
+        return Turn::Never("the run is cancelled");
+    }
+    if window.generation > letter.generation {
+        return Turn::Never("its window was read again since");
+    }
+    if held.is_some_and(|held| held.injected) {
+        return Turn::Never("it was brought in before");
+    }
+    if held.is_some_and(|held| held.redrives > letter.redrives) {
+        return Turn::Never("it was tried before and is in the dead letters again");
+    }
+    let tried = held.and_then(|held| held.lease.as_ref()).filter(|it| it.holds(now) && it.owner != owner);
+    if let Some(lease) = tried {
+        return Turn::Later(lease.until);
+    }
+    // Whoever reads the window writes its counts, and would lose it to whoever writes them beside.
+    if window.is_over(run) { Turn::Now } else { Turn::Later(now + UNTIL_OVER) }
+}
+
+/// What a window becomes when a record of it that no sink took is brought in.
+pub fn brought_in(window: &WindowItem, now: Timestamp) -> WindowItem {
+    let mut next = WindowItem { updated_at: now, ..window.clone() };
+    let counts = &mut next.progress.counts;
+    counts.injected += 1;
+    counts.poison = counts.poison.saturating_sub(1);
+    next
 }
 
 /// What a window becomes after a page.

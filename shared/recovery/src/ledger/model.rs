@@ -6,11 +6,13 @@ use septet_registry::{Entry, Key};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::feed::{Feed, FeedName};
+use crate::feed::{Feed, FeedName, Sink};
 use crate::grid::{Grid, Window};
+use crate::page::hash;
 use crate::progress::Progress;
 use crate::reason::{Doubt, Failure};
 use crate::request::Reprocess;
+use crate::sink::RecordLetter;
 use crate::time::Step;
 
 /// Where a run stands.
@@ -124,6 +126,19 @@ impl Run {
         }
     }
 
+    /// Where the run's records go, by a feed that may have been put since it began.
+    pub fn sink_in<'a>(&self, feed: &'a Feed) -> Option<&'a Sink> {
+        match &self.sink {
+            None => Some(&feed.sink),
+            Some(name) => feed.other_sinks.get(name),
+        }
+    }
+
+    /// Whether nothing of it is wanted any more.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.state, RunState::Cancelling | RunState::Cancelled)
+    }
+
     /// Indexes of the windows that are read.
     pub fn todo(&self) -> impl Iterator<Item = u32> {
         self.stretches.iter().flat_map(|(first, last)| *first..=*last)
@@ -213,6 +228,16 @@ impl WindowItem {
                 self.generation < run.generation
             }
         }
+    }
+
+    /// The command that reads it again, injecting all of its records.
+    pub fn read_again(&self, run: &Run) -> String {
+        let sink = run.sink.as_ref().map(|name| format!(" --sink {name}")).unwrap_or_default();
+        let Self { from, to, .. } = self;
+        format!(
+            "septet backfill start {} --from {from} --to {to} --reprocess completed{sink} --reason WHY",
+            run.feed
+        )
     }
 
     /// Whether it is over, for the run as it is now.
@@ -308,8 +333,25 @@ pub enum Action {
     Fail,
     /// A range message was refused.
     Refuse,
+    /// Somebody has dead letters moved back to the recovery queue.
+    Redrive,
+    /// A record that no sink took was brought in after all.
+    Inject,
     /// A run was held against its source.
     Verify,
+}
+
+/// A record that no sink took and that came back from the dead letters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetterItem {
+    /// How often it came back and went to the dead letters again: a letter that says fewer was tried before.
+    pub redrives: u32,
+    /// Whether a sink took it.
+    pub injected: bool,
+    /// Who tries.
+    pub lease: Option<Lease>,
+    /// When it last changed.
+    pub updated_at: Timestamp,
 }
 
 pub(crate) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Key {
@@ -347,6 +389,12 @@ pub(crate) fn record_key(feed: &FeedName, id: Uuid) -> Key {
 pub(crate) fn window_key(feed: &FeedName, run: Uuid, from: Timestamp) -> Key {
     // Nine digits of a second always, so that keys sort as the times.
     key(run_partition(feed, run), format!("WINDOW#{from:.9}"))
+}
+
+pub(crate) fn letter_key(feed: &FeedName, letter: &RecordLetter) -> Key {
+    let RecordLetter { run, window, generation, record_id, record, .. } = letter;
+    let it = hash(&format!("{generation}/{record_id}/{record}"));
+    key(run_partition(feed, *run), format!("LETTER#{window:.9}#{it:032x}"))
 }
 
 pub(crate) fn lane_key(feed: &FeedName, run: Uuid, lane: u32) -> Key {

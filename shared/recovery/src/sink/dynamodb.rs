@@ -31,14 +31,9 @@ impl DynamoDbSink {
         let done = || Delivery { injected: 1, poison: Vec::new() };
         let poison = |reason: String| Delivery { injected: 0, poison: vec![(index, reason)] };
         let body = parcels.get(index).map(|parcel| parcel.body).unwrap_or_default();
-        let Ok(Value::Object(members)) = serde_json::from_str::<Value>(body) else {
-            return Ok(poison("the record is no object".into()));
-        };
-        let item: HashMap<String, AttributeValue> =
-            members.into_iter().map(|(name, value)| (name, attribute(value))).collect();
-        let version = match item.get(&self.version_attribute) {
-            Some(version @ (AttributeValue::S(_) | AttributeValue::N(_))) => version.clone(),
-            _ => return Ok(poison(format!("it has no text or number {}", self.version_attribute))),
+        let (item, version) = match item(body, &self.version_attribute) {
+            Ok(item) => item,
+            Err(reason) => return Ok(poison(reason)),
         };
         let call = self
             .client
@@ -57,6 +52,24 @@ impl DynamoDbSink {
             }
             code => Err(Undelivered(format!("PutItem: {}", code.unwrap_or("no answer")))),
         }
+    }
+}
+
+/// An item with the value of its version attribute, or why a record is none.
+pub(super) fn item(
+    body: &str,
+    version_attribute: &str,
+) -> Result<(HashMap<String, AttributeValue>, AttributeValue), String> {
+    let Ok(Value::Object(members)) = serde_json::from_str::<Value>(body) else {
+        return Err("the record is no object".into());
+    };
+    let item: HashMap<_, _> = members.into_iter().map(|(name, value)| (name, attribute(value))).collect();
+    match item.get(version_attribute) {
+        Some(version @ (AttributeValue::S(_) | AttributeValue::N(_))) => {
+            let version = version.clone();
+            Ok((item, version))
+        }
+        _ => Err(format!("it has no text or number {version_attribute}")),
     }
 }
 

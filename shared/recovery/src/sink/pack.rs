@@ -47,6 +47,19 @@ fn illegal(text: &str) -> Option<char> {
     if plain { None } else { text.chars().find(|c| !is_legal(*c)) }
 }
 
+/// Why no message holds a record.
+pub(super) fn unfit(parcel: &Parcel<'_>) -> Option<String> {
+    unfit_of(parcel, bytes(parcel, bytes_of_stamp(parcel.stamp)))
+}
+
+fn unfit_of(parcel: &Parcel<'_>, length: usize) -> Option<String> {
+    if length > MOST_BYTES {
+        return Some(format!("{length} bytes are more than a message holds"));
+    }
+    let c = illegal(parcel.body).or_else(|| illegal(parcel.id))?;
+    Some(format!("no message holds the character U+{:04X}", u32::from(c)))
+}
+
 /// Places of parcels, by the call that carries them, in their order; and those that none can carry, with the reason.
 ///
 /// Of one group a call carries one: of two, the queue may take the second alone, and their order would be lost.
@@ -64,12 +77,8 @@ pub(super) fn pack(
         };
         known = Some((parcel.stamp, stamped));
         let length = bytes(parcel, stamped);
-        if length > MOST_BYTES {
-            poison.push((index, format!("{length} bytes are more than a message holds")));
-            continue;
-        }
-        if let Some(c) = illegal(parcel.body).or_else(|| illegal(parcel.id)) {
-            poison.push((index, format!("no message holds the character U+{:04X}", u32::from(c))));
+        if let Some(reason) = unfit_of(parcel, length) {
+            poison.push((index, reason));
             continue;
         }
         let group = group(parcel);

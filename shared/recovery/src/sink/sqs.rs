@@ -9,6 +9,7 @@ use aws_sdk_sqs::error::ProvideErrorMetadata;
 use futures::{StreamExt, TryStreamExt};
 use septet_registry::Entropy;
 
+use super::letter::RecordLetter;
 use super::pack::pack;
 use super::wire::{Batch, Written};
 use crate::feed::Path;
@@ -20,8 +21,6 @@ use crate::scan::{Picker, plain};
 const IN_FLIGHT: usize = 16;
 /// Times that entries are sent which the queue did not take.
 const TRIES: u32 = 8;
-/// Bytes of a record that is shown in a dead letter.
-const SHOWN: usize = 65_536;
 
 /// An SQS queue.
 #[derive(Debug, Clone)]
@@ -142,31 +141,11 @@ impl SqsDeadLetters {
 
 #[async_trait]
 impl DeadLetters for SqsDeadLetters {
-    /// Sends an account of the record with as much of it as a message holds: as JSON, which writes every character.
     async fn bury(&self, parcel: &Parcel<'_>, reason: &str) -> Result<(), Undelivered> {
-        let end = (0..=SHOWN.min(parcel.body.len())).rev().find(|end| parcel.body.is_char_boundary(*end));
-        let record: String = parcel.body[..end.unwrap_or(0)].chars().flat_map(escaped).collect();
-        let letter = serde_json::json!({
-            "reason": reason,
-            "feed": parcel.stamp.feed,
-            "run": parcel.stamp.run,
-            "window": parcel.stamp.window,
-            "generation": parcel.stamp.generation,
-            "record_id": parcel.id.chars().flat_map(escaped).collect::<String>(),
-            "bytes": parcel.body.len(),
-            "record": record,
-        });
-        let call = self.client.send_message().queue_url(&self.queue_url).message_body(letter.to_string());
+        let letter = RecordLetter::of(parcel, reason).map_err(Undelivered)?;
+        let call = self.client.send_message().queue_url(&self.queue_url).message_body(letter.to_message());
         call.send().await.map(drop).map_err(|error| {
             Undelivered(format!("SendMessage to the dead letters: {}", error.code().unwrap_or("no answer")))
         })
-    }
-}
-
-/// A character as any queue takes it.
-fn escaped(c: char) -> Vec<char> {
-    match c {
-        '\u{fffe}' | '\u{ffff}' => format!("\\u{:04x}", u32::from(c)).chars().collect(),
-        c => vec![c],
     }
 }

@@ -225,7 +225,7 @@ async fn a_dead_letter_says_why_and_holds_what_no_queue_takes() {
         (&letter["reason"], &letter["record_id"], &letter["bytes"]),
         (&json!("too large"), &json!("9"), &json!(body.len()))
     );
-    assert!(letter["record"].as_str().unwrap().starts_with("{\"x\":\"\\ufffeé"));
+    assert!(letter["record"].as_str().unwrap().starts_with("{\"x\":\"\u{fffe}é"));
 }
 
 #[derive(Clone, Default)]
