@@ -13,7 +13,7 @@ use crate::items::Format;
 use crate::reading;
 
 pub(crate) use crate::reading::{Against, Document};
-pub(crate) use recovery::{BackfillCommand, FeedCommand, Ordered, Ranged};
+pub(crate) use recovery::{BackfillCommand, FeedCommand, Look, Ordered, Ranged};
 
 mod recovery;
 

@@ -1,4 +1,6 @@
-//! The queues of Septet, as far as the command sends to them.
+//! The queues of Septet: sent to, and the dead letters of one looked at and moved back.
+
+mod letters;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -7,12 +9,17 @@ use septet_registry::{Message, Signal};
 
 use crate::failure::{Failure, chain, of_denial, of_silence};
 
+pub(crate) use letters::{DeadLetters, Lying, Task};
+
+/// What hints call the dead letters of the recovery queue.
+const DEAD_LETTERS: &str = "dead-letter";
+
 /// A queue of Septet, by URL or by name.
 #[derive(Debug)]
 pub(crate) struct Queue {
     client: Client,
     named: String,
-    /// What hints call it: `publish` or `recovery`.
+    /// What hints call it: `publish`, `recovery` or `dead-letter`.
     kind: &'static str,
 }
 
@@ -43,6 +50,15 @@ impl Queue {
     }
 
     fn missing(&self) -> Failure {
+        if self.kind == DEAD_LETTERS {
+            return Failure::new(
+                format!(
+                    "failed to find the dead letters {}: the recovery queue names them, and they are gone",
+                    self.named
+                ),
+                "deploy the stack again",
+            );
+        }
         let (kind, variable) = (self.kind, self.kind.to_uppercase());
         let output = if kind == "publish" { "PublishQueueUrl" } else { "RecoveryQueueUrl" };
         Failure::new(
@@ -75,13 +91,16 @@ impl Queue {
             return Failure::new(what(&format!("permission is missing ({message})")), of_denial(&message));
         }
         if code.contains("Throttl") {
-            return Failure::new(what("SQS throttles"), "the message was not sent; try again in a minute");
+            let undone =
+                if self.kind == DEAD_LETTERS { "nothing was moved" } else { "the message was not sent" };
+            return Failure::new(what("SQS throttles"), format!("{undone}; try again in a minute"));
         }
         if code.is_empty() {
             let cause = chain(&error);
             return Failure::new(what("no answer"), of_silence(&cause));
         }
         let id = error.request_id().map(|id| format!(", request {id}")).unwrap_or_default();
-        Failure::new(what(&format!("{message} ({code}{id})")), "sending the same message again does no harm")
+        let again = if self.kind == DEAD_LETTERS { "doing it" } else { "sending the same message" };
+        Failure::new(what(&format!("{message} ({code}{id})")), format!("{again} again does no harm"))
     }
 }

@@ -148,6 +148,32 @@ pub(crate) enum BackfillCommand {
         #[arg(long)]
         queue: Option<String>,
     },
+    /// Show what lies in the recovery queue's dead letters, and why; nothing is taken away
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  septet backfill letters\n",
+        "  septet backfill letters --limit 1000 --json | jq .reasons",
+    ))]
+    Letters {
+        #[command(flatten)]
+        look: Look,
+    },
+    /// Move all dead letters back to the recovery queue, after showing what comes of each
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  septet backfill redrive --plan\n",
+        "  septet backfill redrive --rate 20 --yes",
+    ))]
+    Redrive {
+        /// Only show what would come of each; move nothing
+        #[arg(long)]
+        plan: bool,
+        /// Letters a second [default: as many as SQS likes]
+        #[arg(long, value_parser = clap::value_parser!(i32).range(1..=500))]
+        rate: Option<i32>,
+        #[command(flatten)]
+        look: Look,
+    },
     /// List the runs of a feed, the latest first
     #[command(after_help = "Example:\n  septet backfill list plays --json | jq '.[].state'")]
     List {
@@ -165,6 +191,14 @@ pub(crate) enum BackfillCommand {
         #[arg(long, default_value = "50")]
         limit: usize,
     },
+}
+
+/// How much of the dead letters is looked at.
+#[derive(Debug, Args)]
+pub(crate) struct Look {
+    /// Show at most so many
+    #[arg(long, default_value = "100", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: u32,
 }
 
 /// A run that something is done to.

@@ -1,7 +1,10 @@
 //! Recoveries: plan, start, follow, steer.
 
 mod gaps;
+mod letters;
+mod outlook;
 mod price;
+mod redrive;
 mod status;
 mod verify;
 
@@ -38,6 +41,8 @@ pub(crate) async fn run(app: &App, command: BackfillCommand) -> Result<Answer, F
         BackfillCommand::Gaps { feed, since, longer_than, queue } => {
             gaps::gaps(app, &feed, since, longer_than, queue).await
         }
+        BackfillCommand::Letters { look } => letters::letters(app, look).await,
+        BackfillCommand::Redrive { plan, rate, look } => redrive::redrive(app, plan, rate, look).await,
         BackfillCommand::List { feed } => list(app, &feed).await,
         BackfillCommand::Log { feed, limit } => log(app, &feed, limit).await,
     }

@@ -6,6 +6,7 @@ mod checking;
 mod comparing;
 mod contracts;
 mod errors;
+mod letters;
 mod moves;
 mod pages;
 mod publishing;

@@ -12,6 +12,7 @@
 mod fault;
 mod front;
 mod json;
+mod letters;
 mod own;
 mod policy;
 mod queue;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::Emulator;
 use crate::fault::Kind;
 use crate::front::{Answer, Call};
+use crate::letters;
 use crate::state::State;
 
 const ACCOUNT: &str = "000000000000";
@@ -32,7 +33,9 @@ pub(crate) fn answer(state: &State, call: &Call) -> Answer {
                 None => no_queue(),
             }
         }
-        other => error("AWS.SimpleQueueService.UnsupportedOperation", &format!("{other} is not emulated")),
+        other => letters::answer(&mut state, call).unwrap_or_else(|| {
+            error("AWS.SimpleQueueService.UnsupportedOperation", &format!("{other} is not emulated"))
+        }),
     }
 }
 
@@ -74,15 +77,19 @@ pub(crate) fn failure(kind: &Kind, call: &Call) -> Answer {
     }
 }
 
-fn error(code: &str, message: &str) -> Answer {
+pub(crate) fn error(code: &str, message: &str) -> Answer {
     Answer(
         StatusCode::BAD_REQUEST,
         json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": message}),
     )
 }
 
-fn no_queue() -> Answer {
+pub(crate) fn no_queue() -> Answer {
     error("QueueDoesNotExist", "The specified queue does not exist.")
+}
+
+pub(crate) fn arn(name: &str) -> String {
+    format!("arn:aws:sqs:us-east-1:{ACCOUNT}:{name}")
 }
 
 fn url(name: &str) -> String {

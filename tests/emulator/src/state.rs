@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::fault::{Calls, Faults};
+use crate::letters::Letters;
 use crate::policy::Policy;
 
 /// How the emulator behaves; by default everything takes effect at once.
@@ -126,6 +127,10 @@ pub(crate) struct Inner {
     pub(crate) scans: HashMap<String, Scans>,
     /// What was sent to each queue.
     pub(crate) queues: BTreeMap<String, Vec<Value>>,
+    /// What is known of queues that are the dead letters of others.
+    pub(crate) letters: BTreeMap<String, Letters>,
+    /// How many dead letters a test put.
+    pub(crate) buried: u64,
     /// How many messages each queue got, by the second at which CloudWatch counts them.
     pub(crate) counts: HashMap<String, Vec<(i64, f64)>>,
     principals: Vec<String>,

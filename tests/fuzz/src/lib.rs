@@ -82,11 +82,16 @@ pub fn message(body: &[u8]) {
     {
         assert_eq!(Message::from_json(message.to_json()).ok(), Some(message));
     }
-    if let Ok(body) = std::str::from_utf8(body)
-        && let Ok(range) = RangeRequest::parse(body)
-    {
+    let Ok(body) = std::str::from_utf8(body) else { return };
+    if let Ok(range) = RangeRequest::parse(body) {
         assert!(range.from < range.to);
         black_box(range.run());
+    }
+    let read = septet_recovery::Message::read(body);
+    if let septet_recovery::Message::Record(letter) = &read {
+        let written = letter.to_message();
+        assert!(!written.contains(['\u{fffe}', '\u{ffff}']), "no queue takes it");
+        assert_eq!(septet_recovery::Message::read(&written), read);
     }
 }
 

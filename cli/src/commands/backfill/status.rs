@@ -107,7 +107,8 @@ pub(super) fn length(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
 }
 
@@ -237,6 +238,9 @@ fn answer(app: &App, run: &Run, windows: &[WindowItem], progress: &Progress) -> 
         page = format!("{page}\n\n{}", text(&table));
         app.screen.say(&format!("hint: septet backfill retry {} {} --reason WHY", run.feed, run.run));
     }
+    if progress.poison > 0 {
+        app.screen.say("hint: septet backfill letters");
+    }
     let code =
         if matches!(run.state, RunState::Failed | RunState::Cancelled) { exit::NO } else { exit::DONE };
     Answer::new(json!({"run": run, "progress": progress}), page).with_code(code)
@@ -327,5 +331,6 @@ mod tests {
     #[test]
     fn a_length_of_time_is_said_in_its_two_largest_units() {
         assert_eq!([length(59), length(61), length(7320)], ["59 s", "1 min 1 s", "2 h 2 min"]);
+        assert_eq!([length(86_399), length(180_000)], ["23 h 59 min", "2 d 2 h"]);
     }
 }
