@@ -18,6 +18,8 @@ FIRST, LAST = "2025-03-03T00:00:00Z", "2025-03-07T00:00:00Z"
 """Four days of which the third party has plays, and some before and after."""
 SHORT, SHORT_RECORDS = ("2025-03-02T22:00:00Z", "2025-03-02T23:00:00Z"), 3
 """An hour before them, and how many records it has."""
+ODD, ODD_RECORDS = ("2025-03-02T20:00:00Z", "2025-03-02T21:00:00Z"), 4
+"""An hour before that, and how many records it has, of which the last has no user."""
 _HOUR = 3600
 
 
@@ -32,8 +34,11 @@ def plays() -> list[dict]:
     times = [*range(first + 7, last, 181), *[first + 40 * _HOUR + 11] * 120]
     times += [edge + apart for edge in range(first, last + 1, _HOUR) for apart in (-1, 0, 0)]
     times += [seconds(SHORT[0]) + 60 * number for number in range(SHORT_RECORDS)]
+    times += [seconds(ODD[0]) + 60 * number for number in range(ODD_RECORDS)]
     ids = random.Random(7).sample(range(1, 10 * len(times)), len(times))
-    return [{"id": id, "at": at, "user": f"u-{id % 97:06}", "title": f"Song {id % 389}"} for id, at in zip(ids, times)]
+    rows = [{"id": id, "at": at, "user": f"u-{id % 97:06}", "title": f"Song {id % 389}"} for id, at in zip(ids, times)]
+    rows[-1]["user"] = None
+    return rows
 
 
 def lost() -> dict[int, dict]:
@@ -64,8 +69,8 @@ class Feed:
         self.cloud.septet("feed", "put", path)
         return self
 
-    def put_into_table(self, **settings) -> "Feed":
-        """Puts the feed; its records go to a table of its name."""
+    def put_into_table(self, version_attribute: str = "at", **settings) -> "Feed":
+        """Puts the feed; its records go to a table of its name, none over one of a later ``version_attribute``."""
         self.table = self.name
         self.cloud.dynamodb.create_table(
             TableName=self.name,
@@ -75,7 +80,9 @@ class Feed:
         )
         describe = self.cloud.dynamodb.describe_table
         until("the table is there", lambda: describe(TableName=self.name)["Table"]["TableStatus"] == "ACTIVE")
-        return self.put(sink={"type": "dynamodb", "table": self.name, "version_attribute": "at"}, **settings)
+        return self.put(
+            sink={"type": "dynamodb", "table": self.name, "version_attribute": version_attribute}, **settings
+        )
 
     def range(self, first: str, last: str, **more) -> dict:
         """The message that asks for a range."""

@@ -371,6 +371,14 @@ class Stage:
         self.septet(*again)
         self.septet(*again, "--recovery-queue", self.cloud.recovery_queue.rpartition("/")[2])
 
+    def operator_redrives(self) -> None:
+        """An operator looks at the dead letters and has them moved back."""
+        # An order of a run that there is not: backfill does nothing about it.
+        order = {"feed": "nobody", "run": "00000000-0000-8000-8000-000000000000", "lane": 0}
+        self.cloud.sqs.send_message(QueueUrl=self.cloud.recovery_dead_letters, MessageBody=json.dumps(order))
+        self.septet("backfill", "letters", "--limit", "1")
+        self.septet("backfill", "redrive", "--yes", "--limit", "1")
+
     def operator_finds_gaps(self) -> None:
         """An operator asks when the live queue was silent."""
         feed = Feed(self.cloud, self.party, self.directory).put()
@@ -463,7 +471,8 @@ NEEDED_BY = {
     ("OperatorPolicy", "SignalTables"): Stage.operator_signals,
     ("OperatorPolicy", "FindGaps"): Stage.operator_finds_gaps,
     ("OperatorPolicy", "VerifyRecords"): Stage.operator_verifies_a_table,
-    ("OperatorPolicy", "StartRecoveries"): Stage.operator_starts_a_recovery,
+    ("OperatorPolicy", "StartRecoveries"): [Stage.operator_starts_a_recovery, Stage.operator_redrives],
+    ("OperatorPolicy", "RedriveLetters"): Stage.operator_redrives,
     ("ReaderPolicy", "FollowPointers"): Stage.reader_reads,
     ("ReaderPolicy", "SendHeartbeats"): Stage.reader_reads,
     ("ReaderPolicy", "ReadDatasets"): Stage.reader_reads,
@@ -542,7 +551,8 @@ def leave_nothing(stage: Stage) -> None:
     """Takes away what a scenario that broke left on the queues."""
     for resource in ("PruneScheduleDeadLetters", "RecoverySweepDeadLetters", "TableRecordsDeadLetters"):
         stage.cloud.take(queue_url(stage.cloud, resource))
-    stage.cloud.sqs.purge_queue(QueueUrl=stage.cloud.recovery_queue)
+    for queue in (stage.cloud.recovery_queue, stage.cloud.recovery_dead_letters):
+        stage.cloud.sqs.purge_queue(QueueUrl=queue)
 
 
 @pytest.mark.parametrize("scenario", ALL_SCENARIOS, ids=lambda scenario: scenario.__name__)

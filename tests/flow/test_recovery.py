@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 
-from feed import FIRST, LAST, SHORT, SHORT_RECORDS, Feed, lost, seconds
+from feed import FIRST, LAST, ODD, ODD_RECORDS, SHORT, SHORT_RECORDS, Feed, lost, plays, seconds
 from waiting import until
 
 HOURS = 96
@@ -59,11 +59,18 @@ def test_nothing_is_missing_though_workers_are_killed_messages_doubled_and_answe
             cloud.send(feed.range(FIRST, LAST), cloud.recovery_queue, cloud.operator)
         feed.run_id = until("the run is started", feed.run)["run"]
     mine = {"function": cloud.backfill}
-    cloud.aws.fail("PutItem", "InternalServerError", when="after", status=500, times=3, **mine)
-    cloud.aws.fail("PutItem", times=5, skip=20, **mine)
+    registry = {"match": cloud.registry_table, **mine}
+    faults = {
+        cloud.aws.fail("PutItem", "InternalServerError", when="after", status=500, times=3, **mine): 3,
+        cloud.aws.fail("PutItem", "ThrottlingException", times=5, skip=20, **registry): 5,
+        cloud.aws.fail("GetItem", "ProvisionedThroughputExceededException", times=5, skip=40, **registry): 5,
+        # Calls that succeed, with messages that the queue did not take by no fault of ours.
+        cloud.aws.fail_part("SendMessageBatch", 3, times=8, skip=4, match=queue.queue, **mine): 8,
+    }
     with Trouble(cloud, [queue, table]) as trouble:
         assert [feed.until_over(240) for feed in (queue, table)] == ["succeeded", "succeeded"]
     assert trouble.kills == KILLS
+    assert {fault: len(cloud.aws.fired(fault)) for fault in faults} == faults
 
     truth, injected = lost(), queue.injected()
     assert {record["id"]: record for record, _ in injected} == truth
@@ -111,6 +118,78 @@ def test_a_range_that_cannot_be_followed_is_kept_with_field_and_reason_and_holds
     assert 'from: "yesterday" is no time' in reason and "write a time" in reason, reason
     (refused,) = [record for record in feed.records() if record["action"] == "refuse"]
     assert refused["reason"] == reason
+
+
+def looked_at(cloud, *arguments) -> list[dict]:
+    """What the septet command says of the dead letters."""
+    return json.loads(cloud.septet("backfill", *arguments, "--json").stdout)["letters"]
+
+
+def until_handled(cloud, dead: int) -> None:
+    """Waits until nothing is on the recovery queue, and so many letters are in its dead letters."""
+
+    def handled() -> bool:
+        return cloud.waiting(cloud.recovery_queue) == 0 and cloud.waiting(cloud.recovery_dead_letters) == dead
+
+    until(f"messages are handled and {dead} dead letters are left", handled)
+
+
+def test_dead_letters_are_shown_with_reasons_and_come_in_exactly_once_when_the_sink_is_mended(cloud, feed):
+    feed.put_into_table(version_attribute="user")
+    malformed = json.dumps(feed.range("yesterday", LAST))
+    cloud.send(malformed, cloud.recovery_queue, cloud.operator)
+    cloud.send(feed.range(*ODD), cloud.recovery_queue, cloud.operator)
+    assert feed.until_over() == "succeeded"
+    until_handled(cloud, 2)
+    assert len(feed.stored()) == ODD_RECORDS - 1
+    (window,) = feed.windows()
+    assert (window["progress"]["counts"]["injected"], window["progress"]["counts"]["poison"]) == (ODD_RECORDS - 1, 1)
+
+    reasons = {letter["kind"]: letter["reason"] for letter in looked_at(cloud, "letters")}
+    assert reasons.keys() == {"record", "range"}
+    assert reasons["record"] == "it has no text or number user"
+    assert 'from: "yesterday" is no time' in reasons["range"], reasons
+    # Moved back as it is, the record finds the sink as it was.
+    cloud.septet("backfill", "redrive", "--yes")
+    until_handled(cloud, 2)
+    assert {letter["kind"]: letter["reason"] for letter in looked_at(cloud, "letters")} == reasons
+
+    feed.put()
+    comes_to = {one["letter"]["kind"]: one["outlook"]["comes_to"] for one in looked_at(cloud, "redrive", "--plan")}
+    assert comes_to == {"record": "work", "range": "back"}
+    moved = cloud.septet("backfill", "redrive", "--rate", "50", "--yes")
+    assert "2 letters are back on the recovery queue" in moved.stdout
+    until_handled(cloud, 1)
+    ((record, attributes),) = feed.injected()
+    assert record == plays()[-1]
+    assert (attributes["septet.record_id"], attributes["septet.run"]) == (str(record["id"]), feed.run()["run"])
+    (window,) = feed.windows()
+    assert (window["progress"]["counts"]["injected"], window["progress"]["counts"]["poison"]) == (ODD_RECORDS, 0)
+    actions = Counter(record["action"] for record in feed.records())
+    assert (actions["redrive"], actions["inject"], actions["start"]) == (2, 1, 1), actions
+    assert cloud.take(cloud.recovery_dead_letters) == [malformed]
+
+
+def test_dead_letters_of_a_cancelled_run_do_nothing_when_they_are_moved_back(cloud, feed):
+    feed.put_into_table(version_attribute="user")
+    feed.start(ODD[0], LAST, "--rate", "2", "--concurrency", "1")
+    until("a record is in the dead letters", lambda: cloud.waiting(cloud.recovery_dead_letters) == 1)
+    feed.order("cancel")
+    until("nobody works any more", lambda: feed.state() == "cancelled")
+    windows = feed.windows()
+    # What ends there when a handler fails again and again: the order, and the range.
+    for body in ({"feed": feed.name, "run": feed.run_id, "lane": 0}, feed.range(ODD[0], LAST, rate=2, concurrency=1)):
+        cloud.sqs.send_message(QueueUrl=cloud.recovery_dead_letters, MessageBody=json.dumps(body))
+
+    feed.put()
+    planned = looked_at(cloud, "redrive", "--plan")
+    assert sorted(one["letter"]["kind"] for one in planned) == ["order", "range", "record"]
+    assert {one["outlook"]["comes_to"] for one in planned} == {"nothing"}, planned
+    cloud.septet("backfill", "redrive", "--yes")
+    until_handled(cloud, 0)
+    cloud.aws.fire_schedule(cloud.outputs["RecoverySweepSchedule"])
+    assert (feed.state(), feed.windows(), feed.injected()) == ("cancelled", windows, [])
+    assert Counter(record["action"] for record in feed.records())["inject"] == 0
 
 
 def test_thousands_of_windows_start_at_once_within_the_concurrency_and_a_cancelled_run_stays_so(cloud, feed):
