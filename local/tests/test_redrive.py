@@ -110,17 +110,19 @@ def test_a_rate_is_kept_a_second_task_is_refused_and_the_first_can_be_cancelled(
 
 
 @proves("message_move_tasks")
-def test_what_somebody_holds_is_left_where_it_is(aws):
+def test_what_somebody_holds_or_what_comes_meanwhile_is_left_where_it_is(aws):
     queue, queue_arn, letters, letters_arn = pair(aws)
     send(aws, letters, "held")
     sqs = aws.client("sqs")
     (held,) = sqs.receive_message(QueueUrl=letters, VisibilityTimeout=60)["Messages"]
     send(aws, letters, "free")
-    sqs.start_message_move_task(SourceArn=letters_arn, DestinationArn=queue_arn)
-    assert task(aws, letters_arn)["ApproximateNumberOfMessagesMoved"] == 1
+    sqs.start_message_move_task(SourceArn=letters_arn, DestinationArn=queue_arn, MaxNumberOfMessagesPerSecond=2)
+    send(aws, letters, "late")
+    last = task(aws, letters_arn)
+    assert (last["ApproximateNumberOfMessagesMoved"], last["ApproximateNumberOfMessagesToMove"]) == (1, 1)
     assert [message["Body"] for message in receive(aws, queue)] == ["free"]
     sqs.change_message_visibility(QueueUrl=letters, ReceiptHandle=held["ReceiptHandle"], VisibilityTimeout=0)
-    assert [message["Body"] for message in receive(aws, letters)] == ["held"]
+    assert sorted(message["Body"] for message in receive(aws, letters)) == ["held", "late"]
 
 
 @proves("message_move_tasks")
