@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::bench::Bench;
-use crate::lambda::Lambda;
+use crate::lambda::{EVENT, Lambda};
 use crate::process::Ended;
 use crate::report::{Row, median};
 
@@ -62,11 +62,11 @@ pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 /// Milliseconds of processor time that a process takes for its first invocation, and for one when it is warm.
 async fn first_and_warm(lambda: &Lambda, program: &Path) -> anyhow::Result<(f64, f64)> {
     let idle = lambda.start(Command::new(program)).await?.initialise().await?;
-    let (mut idle, first) = idle.invoke().await?;
+    let (mut idle, first) = idle.invoke(EVENT).await?;
     let mut warm = Vec::with_capacity(WARM);
     for round in 0..WARMING + WARM {
         let taken;
-        (idle, taken) = idle.invoke().await?;
+        (idle, taken) = idle.invoke(EVENT).await?;
         if round >= WARMING {
             warm.push(millis(taken));
         }

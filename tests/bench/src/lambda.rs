@@ -13,11 +13,11 @@ use crate::process::{Ended, Process};
 use crate::server::{self, Authority, Request, Response, Server};
 
 /// A batch of the publish queue with a record of a table that no contract claims: asked about twice, and done.
-const EVENT: &str = include_str!("../../../events/publish-queue.json");
+pub(crate) const EVENT: &str = include_str!("../../../events/publish-queue.json");
 
-const REGISTRY: &str = "septet-registry";
-/// Who has not gone on by then never will.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const REGISTRY: &str = "septet-registry";
+/// Who has not gone on by then never will; the longest invocation brings a million records back.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a function's process wants.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ struct Call {
 pub(crate) struct Lambda {
     authority: Authority,
     bundle: PathBuf,
-    log: PathBuf,
+    directory: PathBuf,
 }
 
 /// A function's process.
@@ -59,11 +59,20 @@ impl Lambda {
         let authority = Authority::new()?;
         let bundle = directory.join("roots.pem");
         authority.write_bundle(roots, &bundle)?;
-        Ok(Self { authority, bundle, log: directory.join("log") })
+        Ok(Self { authority, bundle, directory: directory.to_owned() })
     }
 
     /// Starts a process, with the environment of a function and nothing else.
-    pub(crate) async fn start(&self, mut command: Command) -> anyhow::Result<Function> {
+    pub(crate) async fn start(&self, command: Command) -> anyhow::Result<Function> {
+        self.start_with(command, &[]).await
+    }
+
+    /// Starts a process, with some settings of a function that are not as they always are.
+    pub(crate) async fn start_with(
+        &self,
+        mut command: Command,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Function> {
         // Ports of its own, so that no word of one that was killed comes late.
         let (sender, calls) = mpsc::channel(16);
         let api = listen(None, sender.clone()).await?;
@@ -95,7 +104,9 @@ impl Lambda {
         ]);
         // The first for rustls with the system's roots, as the SDK for Rust has it, the second for boto3.
         command.env("SSL_CERT_FILE", &self.bundle).env("AWS_CA_BUNDLE", &self.bundle);
-        let process = Process::start(command, &self.log)?;
+        command.envs(settings.iter().copied());
+        let log = self.directory.join(format!("{}.log", api.address.port()));
+        let process = Process::start(command, &log)?;
         Ok(Function { process, calls, _api: api, _dynamodb: dynamodb })
     }
 }
@@ -129,15 +140,15 @@ fn want(request: &Request) -> anyhow::Result<Want> {
 }
 
 impl Call {
-    /// Gives the process what it asks for.
-    fn serve(self) -> anyhow::Result<()> {
+    /// Gives the process what it asks for, which may be `event`.
+    fn serve(self, event: &str) -> anyhow::Result<()> {
         let answer = match &self.want {
             Want::Event => hyper::Response::builder()
                 .header("lambda-runtime-aws-request-id", "00000000-0000-4000-8000-000000000000")
                 // Late enough for every run.
                 .header("lambda-runtime-deadline-ms", "4000000000000")
                 .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:1:function:septet")
-                .body(EVENT.into())?,
+                .body(event.to_owned().into())?,
             Want::Answer(_) => hyper::Response::builder().status(202).body(r#"{"status":"OK"}"#.into())?,
             Want::Failure(why) => bail!("the function failed: {why}"),
             Want::DynamoDb(operation) => match operation.as_str() {
@@ -209,7 +220,7 @@ impl Function {
             let call = self.call().await?;
             match &call.want {
                 Want::Event => return Ok(call),
-                Want::Answer(answer) => check(answer)?,
+                Want::Answer(answer) => check(answer).with_context(|| self.process.told("it answered"))?,
                 Want::Failure(_) | Want::DynamoDb(_) => {}
             }
             self.serve(call)?;
@@ -217,7 +228,11 @@ impl Function {
     }
 
     fn serve(&self, call: Call) -> anyhow::Result<()> {
-        call.serve().with_context(|| self.process.told("it could not be served"))
+        self.serve_event(call, EVENT)
+    }
+
+    fn serve_event(&self, call: Call, event: &str) -> anyhow::Result<()> {
+        call.serve(event).with_context(|| self.process.told("it could not be served"))
     }
 
     async fn call(&mut self) -> anyhow::Result<Call> {
@@ -257,16 +272,16 @@ impl Idle {
     }
 
     /// Invokes the function, and waits until it waits again; also says what processor time that took.
-    pub(crate) async fn invoke(mut self) -> anyhow::Result<(Self, Duration)> {
+    pub(crate) async fn invoke(mut self, event: &str) -> anyhow::Result<(Self, Duration)> {
         let before = self.process().cpu_at_rest().await?;
-        self.function.serve(self.waiting)?;
+        self.function.serve_event(self.waiting, event)?;
         self.waiting = self.function.until_it_waits().await?;
         let taken = self.process().cpu_at_rest().await? - before;
         Ok((self, taken))
     }
 }
 
-/// An invocation must have come to what the event is for: a message that is no business of ours.
+/// An invocation must have come to what its event is for, with no message that is to come again.
 fn check(answer: &str) -> anyhow::Result<()> {
     let answer: Value = serde_json::from_str(answer)?;
     if answer != json!({"batchItemFailures": []}) {

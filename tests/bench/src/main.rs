@@ -12,11 +12,16 @@ mod cold_start;
 mod footprint;
 mod lambda;
 mod pages;
+mod plays;
 mod process;
+mod queue;
 mod reads;
+mod recovery;
 mod report;
 mod scanning;
 mod server;
+mod sink;
+mod taken;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -33,7 +38,7 @@ use crate::bench::Bench;
 struct Arguments {
     #[command(subcommand)]
     part: Option<Part>,
-    /// A Python with boto3, fastjsonschema and jsonschema.
+    /// A Python with `local/requirements-bench.txt`.
     #[arg(long, default_value = "python3")]
     python: PathBuf,
     /// How many pairs a comparison takes.
@@ -56,6 +61,9 @@ enum Part {
     /// Scans a table.
     #[command(hide = true)]
     Scan { way: scanning::Way, endpoint: String, pages: usize, segments: usize },
+    /// Sends messages.
+    #[command(hide = true)]
+    Sink { endpoint: String, messages: usize },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,6 +72,8 @@ enum Benchmark {
     Footprint,
     Reads,
     Scanning,
+    Recovery,
+    Sink,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -76,6 +86,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         Some(Part::Scan { way, endpoint, pages, segments }) => {
             say(&serde_json::to_string(&scanning::measure(way, &endpoint, pages, segments).await?)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Part::Sink { endpoint, messages }) => {
+            say(&serde_json::to_string(&sink::measure(&endpoint, messages).await?)?)?;
             return Ok(ExitCode::SUCCESS);
         }
         None => {}
@@ -102,6 +116,11 @@ async fn main() -> anyhow::Result<ExitCode> {
                 details.push(table);
                 rows
             }),
+            Benchmark::Recovery => recovery::run(&bench).await.map(|(rows, table)| {
+                details.push(table);
+                rows
+            }),
+            Benchmark::Sink => sink::run(&bench).await,
         };
         match ran {
             Ok(mut more) => rows.append(&mut more),

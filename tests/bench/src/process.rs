@@ -16,7 +16,7 @@ const AT_REST: Duration = Duration::from_millis(2);
 
 /// A process under measurement, killed when dropped.
 ///
-/// One at a time: what a process took is told from what all ended ones took.
+/// One ends at a time: what it took is told from what all ended ones took.
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
@@ -56,11 +56,12 @@ impl Process {
 
     /// Bytes of memory that it has now.
     pub(crate) fn resident(&self) -> anyhow::Result<u64> {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kilobytes * 1024)
+        memory(&self.child.id().to_string(), "VmRSS:")
+    }
+
+    /// The most bytes of memory that it has had.
+    pub(crate) fn peak(&self) -> anyhow::Result<u64> {
+        memory(&self.child.id().to_string(), "VmHWM:")
     }
 
     /// Waits until it has ended by itself.
@@ -116,6 +117,19 @@ impl Drop for Process {
 /// Processor time that this process has taken.
 pub(crate) fn own_cpu() -> anyhow::Result<Duration> {
     used(UsageWho::RUSAGE_SELF)
+}
+
+/// The most bytes of memory that this process has had.
+pub(crate) fn own_peak() -> anyhow::Result<u64> {
+    memory("self", "VmHWM:")
+}
+
+fn memory(process: &str, field: &str) -> anyhow::Result<u64> {
+    let path = format!("/proc/{process}/status");
+    let status = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let line = line.with_context(|| format!("{path} has no {field}"))?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }
 
 fn used(who: UsageWho) -> anyhow::Result<Duration> {

@@ -32,6 +32,11 @@ impl Row {
         Self::of_pairs(name, metric, pairs, Better::Higher, |(ours, theirs)| theirs / ours)
     }
 
+    /// How many times more ours does than theirs, from pairs of the two.
+    pub(crate) fn times_more(name: &'static str, metric: &str, pairs: &[(f64, f64)]) -> Self {
+        Self::of_pairs(name, metric, pairs, Better::Higher, |(ours, theirs)| ours / theirs)
+    }
+
     /// How many times theirs ours takes, from pairs of the two.
     pub(crate) fn times_theirs(name: &'static str, metric: &str, pairs: &[(f64, f64)]) -> Self {
         Self::of_pairs(name, metric, pairs, Better::Lower, |(ours, theirs)| ours / theirs)
@@ -171,6 +176,8 @@ mod tests {
         assert_eq!((row.ours, row.theirs, row.ratio), (1.0, Some(31.0), Some(31.0)));
         let row = Row::times_theirs("cold start", "ms", &pairs);
         assert_eq!(row.ratio, Some(1.0 / 31.0));
+        let row = Row::times_more("messages", "per second", &pairs).goal(1.0 / 31.0);
+        assert_eq!((row.ratio, row.is_met()), (Some(1.0 / 31.0), Some(true)));
     }
 
     #[test]

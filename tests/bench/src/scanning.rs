@@ -3,10 +3,8 @@
 //! Each measurement is a process of its own that says how much processor time reading and checking took, without
 //! its start, and the most memory it had.
 
-use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -18,13 +16,13 @@ use septet_checks::{Checker, History, Item, Outcome, Profile, Value};
 use septet_contract::Contract;
 use septet_registry::TableName;
 use septet_tables::{Consistency, Key, SealPolicy, Segment, Tables};
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::bench::Bench;
 use crate::pages::{self, CONTRACT, ITEMS};
-use crate::process::{Process, own_cpu};
-use crate::report::{Row, markdown, median, short};
+use crate::process::{own_cpu, own_peak};
+use crate::report::{Row, markdown, short};
+use crate::taken::{Notes, Taken, taken};
 
 /// Pages of a measurement, by how fast those are that read them.
 const MANY: usize = 96;
@@ -59,50 +57,18 @@ impl Way {
     }
 }
 
-/// What a process says of itself.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Taken {
-    items: usize,
-    /// Seconds of processor time.
-    cpu: f64,
-    /// Seconds from the first page to the last.
-    wall: f64,
-    /// Most bytes of memory.
-    memory: f64,
-}
-
-impl Taken {
-    fn per_item(&self) -> f64 {
-        self.cpu * 1e6 / self.items as f64
-    }
-}
-
-/// All measurements of one way to read, with so many segments.
-struct Measured {
-    way: &'static str,
-    segments: usize,
-    taken: Vec<Taken>,
-}
-
 /// Compares, and says in a second table what each way did by itself.
 pub(crate) async fn run(bench: &Bench) -> anyhow::Result<(Vec<Row>, String)> {
     let (server, page_bytes) = pages::serve().await?;
     let endpoint = format!("http://{}", server.address);
-    let measured = RefCell::new(Vec::<Measured>::new());
-    let note = |way, segments, taken| {
-        let mut measured = measured.borrow_mut();
-        match measured.iter_mut().find(|known| (known.way, known.segments) == (way, segments)) {
-            Some(known) => known.taken.push(taken),
-            None => measured.push(Measured { way, segments, taken: vec![taken] }),
-        }
-        taken
-    };
+    let notes = Notes::default();
     let ours = async |way: Way, count: usize, segments: usize| {
         let mut command = Command::new(std::env::current_exe()?);
         let name = way.to_possible_value().context("a way without a name")?;
         command.args(["scan", name.get_name(), &endpoint, &count.to_string(), &segments.to_string()]);
-        let taken = taken(command.env_clear(), &bench.directory, count).await?;
-        anyhow::Ok(note(way.shown(), segments, taken))
+        command.env_clear();
+        let taken = taken(command, &bench.directory, count * ITEMS).await?;
+        anyhow::Ok(notes.note(way.shown(), segments, taken))
     };
     let python = async |way: &str, count: usize| {
         let mut command = Command::new(&bench.python);
@@ -111,9 +77,10 @@ pub(crate) async fn run(bench: &Bench) -> anyhow::Result<(Vec<Row>, String)> {
             &endpoint,
             &count.to_string(),
         ]);
-        let taken = taken(command.env_clear(), &bench.directory, count).await?;
+        command.env_clear();
+        let taken = taken(command, &bench.directory, count * ITEMS).await?;
         let shown = if way == "jsonschema" { "boto3 + jsonschema" } else { "boto3 + fastjsonschema" };
-        anyhow::Ok(note(shown, 1, taken))
+        anyhow::Ok(notes.note(shown, 1, taken))
     };
     let per_item = async |way, count| anyhow::Ok(ours(way, count, 1).await?.per_item());
     let of_python = async |way, count| anyhow::Ok(python(way, count).await?.per_item());
@@ -151,41 +118,24 @@ pub(crate) async fn run(bench: &Bench) -> anyhow::Result<(Vec<Row>, String)> {
         ours(Way::Limits, MANY, 8).await?;
         ours(Way::Profile, MANY, 8).await?;
     }
-    Ok((rows, table(measured.into_inner(), page_bytes)))
+    Ok((rows, table(notes, page_bytes)))
 }
 
-/// What each way did, the slowest first.
-fn table(mut measured: Vec<Measured>, page_bytes: f64) -> String {
-    let middle = |of: &[Taken], value: fn(&Taken) -> f64| median(of.iter().map(value));
-    let per_second = |taken: &Taken| taken.items as f64 / taken.cpu;
-    measured.sort_by(|a, b| middle(&a.taken, per_second).total_cmp(&middle(&b.taken, per_second)));
-    let rows = measured.iter().map(|Measured { way, segments, taken }| {
-        let megabytes = page_bytes / ITEMS as f64 / MEGABYTE;
+fn table(notes: Notes, page_bytes: f64) -> String {
+    let megabytes = page_bytes / ITEMS as f64 / MEGABYTE;
+    let rows = notes.slowest_first().into_iter().map(|of| {
         [
-            (*way).to_owned(),
-            segments.to_string(),
-            format!("{:.0}", middle(taken, per_second)),
-            short(middle(taken, per_second) * megabytes),
-            short(middle(taken, |taken| taken.items as f64 / taken.wall) * megabytes),
-            short(middle(taken, |taken| taken.memory / MEGABYTE)),
+            of.way.to_owned(),
+            of.workers.to_string(),
+            format!("{:.0}", of.middle(Taken::per_cpu_second)),
+            short(of.middle(Taken::per_cpu_second) * megabytes),
+            short(of.middle(Taken::per_second) * megabytes),
+            short(of.middle(|taken| taken.memory / MEGABYTE)),
         ]
     });
     let header =
         ["way to scan", "segments", "items per CPU second", "MB per CPU second", "MB/s", "memory, MB"];
     markdown(header, rows)
-}
-
-async fn taken(command: &mut Command, directory: &Path, pages: usize) -> anyhow::Result<Taken> {
-    let log = directory.join("scan");
-    let command = std::mem::replace(command, Command::new(""));
-    Process::start(command, &log)?.succeeded().await?;
-    let written = std::fs::read_to_string(&log)?;
-    let taken: Taken = serde_json::from_str(&written).with_context(|| format!("it wrote {written}"))?;
-    // What was not read costs nothing.
-    if taken.items != pages * ITEMS {
-        bail!("{} items were read of {} pages", taken.items, pages);
-    }
-    Ok(taken)
 }
 
 /// The process that reads.
@@ -225,10 +175,11 @@ pub(crate) async fn measure(
         }
     };
     let cpu = (own_cpu()? - before).as_secs_f64();
-    Ok(Taken { items, cpu, wall: began.elapsed().as_secs_f64(), memory: peak()? })
+    Ok(Taken { items, cpu, wall: began.elapsed().as_secs_f64(), memory: own_peak()? as f64 })
 }
 
-fn client(endpoint: &str) -> Client {
+/// Whoever talks to a DynamoDB of ours.
+pub(crate) fn client(endpoint: &str) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
@@ -334,11 +285,4 @@ fn floor(endpoint: &str, table: &str) -> anyhow::Result<usize> {
         let Some((_, key)) = end.split_once("\"LastEvaluatedKey\":") else { return Ok(items) };
         start = format!(",\"ExclusiveStartKey\":{}", key.strip_suffix('}').unwrap_or(key));
     }
-}
-
-/// The most memory that this process has had.
-fn peak() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
 }
