@@ -20,6 +20,7 @@ PARAMETERS = {
     "DatasetTables": DATASET_TABLES,
     "OnPublishTimeoutSeconds": "10",
     "PublishVisibilitySeconds": "10",
+    "ShareFromItems": "100000",
     "PruneSchedule": "rate(12 hours)",
     # No queue of Septet's own has such a name, and the registry neither.
     "FeedQueues": FEED_SINKS,
@@ -156,6 +157,17 @@ class Cloud:
         client = self.aws.client("lambda", config=Config(retries={"total_max_attempts": 1}, read_timeout=90))
         answer = client.invoke(FunctionName=function, Payload=json.dumps(event))
         return Answer(json.load(answer["Payload"]), "FunctionError" in answer)
+
+    @contextlib.contextmanager
+    def timeout(self, function: str, seconds: int):
+        """Invocations of a function may take so long."""
+        client = self.aws.client("lambda")
+        before = client.get_function_configuration(FunctionName=function)["Timeout"]
+        client.update_function_configuration(FunctionName=function, Timeout=seconds)
+        try:
+            yield
+        finally:
+            client.update_function_configuration(FunctionName=function, Timeout=before)
 
     def look(self, table: str) -> Answer:
         """Has on-publish look at a table at once, as a reminder does."""

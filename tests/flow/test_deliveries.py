@@ -4,7 +4,7 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
-from dataset import KEY, LIFE, item, table_parameters
+from dataset import LIFE, import_items, item, table_parameters
 from waiting import until
 
 DOUBLED_LATE_SHUFFLED = {"delay": 2.0, "copies": 2, "shuffle": True}
@@ -170,31 +170,3 @@ def test_an_import_that_lost_items_is_not_complete(cloud, new_dataset):
     answer = cloud.look(table)
     assert answer.payload["ending"] == "waiting" and "import into a new table" in answer.payload["reason"], answer
     assert dataset.state_of(table) == "announced"
-
-
-def import_items(cloud, table: str, form: str, items: list[dict]) -> None:
-    """Imports a table from S3 and waits until that is over; nothing tells of its end, so a sweep is fired."""
-    s3, bucket = cloud.aws.client("s3"), f"import-{table}"
-    s3.create_bucket(Bucket=bucket)
-    options = {}
-    if form == "CSV":
-        names = list(items[0])
-        rows = [names, *([next(iter(one[name].values())) for name in names] for one in items)]
-        content = "\n".join(",".join(row) for row in rows)
-        options = {"InputFormatOptions": {"Csv": {"Delimiter": ","}}}
-    else:
-        content = "\n".join(json.dumps({"Item": one}) for one in items)
-    s3.put_object(Bucket=bucket, Key="items", Body=content.encode())
-    dynamodb = cloud.publisher.client("dynamodb")
-    created = {name: value for name, value in table_parameters(table).items() if name != "Tags"}
-    assert created["AttributeDefinitions"] == [KEY]
-    arn = dynamodb.import_table(
-        S3BucketSource={"S3Bucket": bucket}, InputFormat=form, TableCreationParameters=created, **options
-    )["ImportTableDescription"]["ImportArn"]
-
-    def over() -> bool:
-        status = cloud.dynamodb.describe_import(ImportArn=arn)["ImportTableDescription"]["ImportStatus"]
-        return status != "IN_PROGRESS"
-
-    until("the import is over", over)
-    cloud.fire_sweep()
