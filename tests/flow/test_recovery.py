@@ -135,6 +135,7 @@ def until_handled(cloud, dead: int) -> None:
 
 
 def test_dead_letters_are_shown_with_reasons_and_come_in_exactly_once_when_the_sink_is_mended(cloud, feed):
+    cloud.take(cloud.recovery_dead_letters)
     feed.put_into_table(version_attribute="user")
     malformed = json.dumps(feed.range("yesterday", LAST))
     cloud.send(malformed, cloud.recovery_queue, cloud.operator)
@@ -171,6 +172,7 @@ def test_dead_letters_are_shown_with_reasons_and_come_in_exactly_once_when_the_s
 
 
 def test_dead_letters_of_a_cancelled_run_do_nothing_when_they_are_moved_back(cloud, feed):
+    cloud.take(cloud.recovery_dead_letters)
     feed.put_into_table(version_attribute="user")
     feed.start(ODD[0], LAST, "--rate", "2", "--concurrency", "1")
     until("a record is in the dead letters", lambda: cloud.waiting(cloud.recovery_dead_letters) == 1)

@@ -111,7 +111,8 @@ async fn with_letters() -> World {
     bury(&record(&run, "17", "{\"id\":17}").to_message(), None);
     bury(&record(&run, "18", "{\"id\":18,\"x\":\"\u{fffe}\"}").to_message(), None);
     bury(&RecordLetter { bytes: 2_000_000, ..record(&run, "19", "{\"id\":19") }.to_message(), None);
-    bury(&record(&other, "20", "{\"id\":20}").to_message(), None);
+    let unread = other.from + jiff::SignedDuration::from_hours(1);
+    bury(&RecordLetter { window: unread, ..record(&other, "20", "{\"id\":20}") }.to_message(), None);
     world
 }
 
@@ -131,6 +132,8 @@ async fn what_lies_in_the_dead_letters_is_shown_with_the_reasons_and_given_back(
         json!({"count": 4, "kind": "record", "reason": "InvalidMessageContents: it is odd"})
     );
     assert_eq!(shown["letters"][7]["record"], "17");
+    let status = world.run(&["backfill", "status", "plays", shown["letters"][7]["run"].as_str().unwrap()]);
+    assert!(status.stderr.contains("hint: septet backfill letters"), "{status}");
     assert_eq!((world.emulator.held(LETTERS), bodies(&world, LETTERS)), (0, before));
     assert!(bodies(&world, RECOVERY).is_empty());
 }
@@ -170,6 +173,7 @@ async fn letters_are_moved_once_somebody_agreed_and_it_is_on_record() {
     assert_eq!(world.emulator.count("StartMessageMoveTask"), 0);
     insta::assert_snapshot!(world.run(&["backfill", "redrive", "--rate", "20", "--yes"]));
     assert_eq!((bodies(&world, LETTERS).len(), bodies(&world, RECOVERY).len()), (0, 11));
+    assert_eq!(world.emulator.rate_of_move(LETTERS), Some(20));
     let log = ledger(&world).log(&plays(), Some(1)).await.unwrap();
     assert_eq!((log[0].action, log[0].actor.as_str()), (Action::Redrive, "ann@desk"));
     let what = "dead letters moved back: 3 of kind range, 2 of kind order, 4 of kind record";

@@ -184,6 +184,11 @@ impl Emulator {
         self.state.lock().letters.get(letters).map_or(0, |letters| letters.held.len())
     }
 
+    /// How many letters a second the last task was to move, if it was told.
+    pub fn rate_of_move(&self, letters: &str) -> Option<i64> {
+        self.state.lock().letters.get(letters)?.tasks.last()?.rate.as_i64()
+    }
+
     /// Has tasks that move dead letters fail after their first step.
     pub fn fail_moves(&self, letters: &str, reason: &str) {
         if let Some(letters) = self.state.lock().letters.get_mut(letters) {
