@@ -14,21 +14,21 @@ use crate::rules::Drift;
 /// Zones that are UTC by another name.
 const UTC: [&str; 5] = ["UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z"];
 
-/// Where a property lies in an item, and so how many values an item has of it.
+/// What a property is in an item, and so how many values an item has of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lies {
+enum Role {
     /// It is an attribute of the item.
-    InItem,
+    Attribute,
     /// It is a member of an object, of which the item has one.
-    InObject,
-    /// It lies in a list, or a map of any keys.
-    InList,
+    Member,
+    /// It lies in a list, or in a map of any keys.
+    Element,
 }
 
-impl Lies {
-    /// Where members of an object lie that lies here.
+impl Role {
+    /// What the members of an object are that is this.
     fn inside(self) -> Self {
-        if self == Self::InList { self } else { Self::InObject }
+        if self == Self::Element { self } else { Self::Member }
     }
 }
 
@@ -59,7 +59,7 @@ impl Plan {
             compiler.closed(ROOT);
         }
         for property in &object.properties {
-            compiler.member(ROOT, property, Lies::InItem);
+            compiler.member(ROOT, property, Role::Attribute);
         }
         for rule in &object.quality {
             compiler.rule(ROOT, None, rule);
@@ -117,18 +117,18 @@ impl Compiler<'_> {
         self.judge("closed", node, Kind::Closed(check));
     }
 
-    fn member(&mut self, parent: usize, property: &Property, lies: Lies) {
+    fn member(&mut self, parent: usize, property: &Property, role: Role) {
         let path = match parent {
             ROOT => property.attribute.clone(),
             _ => format!("{}.{}", self.path(parent), property.attribute),
         };
         let anchor = self.at(parent).anchor;
-        let node = self.node(path, Some(anchor), property, lies);
+        let node = self.node(path, Some(anchor), property, role);
         self.at(parent).members.push(property.attribute.clone(), node);
     }
 
     /// Adds a property and all below it; without an anchor it is its own.
-    fn node(&mut self, path: String, anchor: Option<usize>, property: &Property, lies: Lies) -> usize {
+    fn node(&mut self, path: String, anchor: Option<usize>, property: &Property, role: Role) -> usize {
         let node = self.plan.nodes.len();
         self.plan.nodes.push(Node { path, anchor: anchor.unwrap_or(node), ..Node::default() });
         if property.required {
@@ -144,27 +144,27 @@ impl Compiler<'_> {
         }
         self.unenforced(node, &property.options);
         if property.unique {
-            let kind = self.duplicates_at(node, property, lies).map_or_else(Kind::Skipped, Kind::Unique);
+            let kind = self.duplicates_at(node, property, role).map_or_else(Kind::Skipped, Kind::Unique);
             self.judge("unique", node, kind);
         }
         if property.closed {
             self.closed(node);
         }
         for member in &property.properties {
-            self.member(node, member, lies.inside());
+            self.member(node, member, role.inside());
         }
         if let Some(items) = &property.items {
             let path = format!("{}[]", self.path(node));
-            self.at(node).items = Some(self.node(path, None, items, Lies::InList));
+            self.at(node).items = Some(self.node(path, None, items, Role::Element));
         }
         if let Some(map) = &property.map {
             let (keys, values) = (format!("{}{{key}}", self.path(node)), format!("{}{{}}", self.path(node)));
-            let keys = self.node(keys, None, &map.key, Lies::InList);
-            let values = self.node(values, None, &map.value, Lies::InList);
+            let keys = self.node(keys, None, &map.key, Role::Element);
+            let values = self.node(values, None, &map.value, Role::Element);
             self.at(node).map = Some((keys, values));
         }
         for rule in &property.quality {
-            self.rule(node, Some((property, lies)), rule);
+            self.rule(node, Some((property, role)), rule);
         }
         node
     }
@@ -222,7 +222,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn rule(&mut self, node: usize, property: Option<(&Property, Lies)>, rule: &Rule) {
+    fn rule(&mut self, node: usize, property: Option<(&Property, Role)>, rule: &Rule) {
         let (name, kind) = match &rule.kind {
             RuleKind::Metric(metric) => (metric.metric.as_str(), self.metric(node, property, metric)),
             RuleKind::Septet(check) => (check.as_str(), self.drift(check)),
@@ -262,7 +262,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn metric(&mut self, node: usize, property: Option<(&Property, Lies)>, rule: &MetricRule) -> Kind {
+    fn metric(&mut self, node: usize, property: Option<(&Property, Role)>, rule: &MetricRule) -> Kind {
         let count = match &rule.metric {
             Metric::RowCount => Count::Items,
             Metric::NullValues => Count::Nulls,
@@ -286,7 +286,7 @@ impl Compiler<'_> {
                 Count::Invalid(check)
             }
             Metric::DuplicateValues { properties } => match property {
-                Some((property, lies)) => match self.duplicates_at(node, property, lies) {
+                Some((property, role)) => match self.duplicates_at(node, property, role) {
                     Ok(count) => count,
                     Err(reason) => return Kind::Skipped(reason),
                 },
@@ -300,11 +300,11 @@ impl Compiler<'_> {
     }
 
     /// Duplicates among the values of one attribute.
-    fn duplicates_at(&mut self, node: usize, property: &Property, lies: Lies) -> Result<Count, String> {
-        if lies == Lies::InList {
+    fn duplicates_at(&mut self, node: usize, property: &Property, role: Role) -> Result<Count, String> {
+        if role == Role::Element {
             return Err("not enforced: duplicates are counted over items, not within their lists".to_owned());
         }
-        if lies == Lies::InItem && self.covers_key(std::slice::from_ref(&property.attribute)) {
+        if role == Role::Attribute && self.covers_key(std::slice::from_ref(&property.attribute)) {
             return Ok(Count::PrimaryKey);
         }
         self.plan.distinct.push(Vec::new());
