@@ -64,7 +64,8 @@ impl SqsSink {
 
     /// Writes a call that carries these parcels.
     fn write(&self, parcels: &[Parcel<'_>], places: &[usize]) -> Result<Written, serde_json::Error> {
-        let mut batch = Batch::new(&self.queue_url)?;
+        let bodies = places.iter().filter_map(|index| Some(parcels.get(*index)?.body.len()));
+        let mut batch = Batch::new(&self.queue_url, bodies.sum())?;
         for (index, parcel) in places.iter().filter_map(|index| Some((*index, parcels.get(*index)?))) {
             let Some(picker) = &self.fifo else {
                 batch.entry(index, parcel, None)?;
