@@ -5,6 +5,7 @@ statement names the scenarios that need it. With one statement taken away one of
 for every single action of a statement that has several. At the end, with everything as deployed, all scenarios work.
 """
 
+import contextlib
 import json
 
 import pytest
@@ -372,12 +373,26 @@ class Stage:
         self.septet(*again, "--recovery-queue", self.cloud.recovery_queue.rpartition("/")[2])
 
     def operator_redrives(self) -> None:
-        """An operator looks at the dead letters and has them moved back."""
+        """An operator looks at the dead letters, has them moved back, and stops a move that takes too long."""
+        sqs, letters = self.cloud.sqs, self.cloud.recovery_dead_letters
         # An order of a run that there is not: backfill does nothing about it.
-        order = {"feed": "nobody", "run": "00000000-0000-8000-8000-000000000000", "lane": 0}
-        self.cloud.sqs.send_message(QueueUrl=self.cloud.recovery_dead_letters, MessageBody=json.dumps(order))
+        order = json.dumps({"feed": "nobody", "run": "00000000-0000-8000-8000-000000000000", "lane": 0})
+        sqs.send_message(QueueUrl=letters, MessageBody=order)
         self.septet("backfill", "letters", "--limit", "1")
         self.septet("backfill", "redrive", "--yes", "--limit", "1")
+        for _ in range(30):
+            sqs.send_message(QueueUrl=letters, MessageBody=order)
+        urls = {"SourceArn": letters, "DestinationArn": self.cloud.recovery_queue}
+        arns = {name: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"]) for name, url in urls.items()}
+        arns = {name: answer["Attributes"]["QueueArn"] for name, answer in arns.items()}
+        task = sqs.start_message_move_task(**arns, MaxNumberOfMessagesPerSecond=1)["TaskHandle"]
+        try:
+            self.septet("backfill", "redrive", "--stop")
+        finally:
+            # What an operator could not stop would be in the way of the next.
+            with contextlib.suppress(ClientError):
+                sqs.cancel_message_move_task(TaskHandle=task)
+            sqs.purge_queue(QueueUrl=letters)
 
     def operator_finds_gaps(self) -> None:
         """An operator asks when the live queue was silent."""

@@ -162,7 +162,8 @@ pub(crate) enum BackfillCommand {
     #[command(after_help = concat!(
         "Examples:\n",
         "  septet backfill redrive --plan\n",
-        "  septet backfill redrive --rate 20 --yes",
+        "  septet backfill redrive --rate 20 --yes\n",
+        "  septet backfill redrive --stop",
     ))]
     Redrive {
         /// Only show what would come of each; move nothing
@@ -171,6 +172,9 @@ pub(crate) enum BackfillCommand {
         /// Letters a second [default: as many as SQS likes]
         #[arg(long, value_parser = clap::value_parser!(i32).range(1..=500))]
         rate: Option<i32>,
+        /// Stop a redrive that is under way; what it moved stays moved
+        #[arg(long, conflicts_with_all = ["plan", "rate"])]
+        stop: bool,
         #[command(flatten)]
         look: Look,
     },

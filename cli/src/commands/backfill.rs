@@ -42,7 +42,8 @@ pub(crate) async fn run(app: &App, command: BackfillCommand) -> Result<Answer, F
             gaps::gaps(app, &feed, since, longer_than, queue).await
         }
         BackfillCommand::Letters { look } => letters::letters(app, look).await,
-        BackfillCommand::Redrive { plan, rate, look } => redrive::redrive(app, plan, rate, look).await,
+        BackfillCommand::Redrive { stop: true, .. } => redrive::stop(app).await,
+        BackfillCommand::Redrive { plan, rate, look, .. } => redrive::redrive(app, plan, rate, look).await,
         BackfillCommand::List { feed } => list(app, &feed).await,
         BackfillCommand::Log { feed, limit } => log(app, &feed, limit).await,
     }

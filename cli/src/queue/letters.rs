@@ -62,6 +62,7 @@ pub(crate) struct Task {
     pub(crate) total: Option<i64>,
     pub(crate) failure: Option<String>,
     started: i64,
+    handle: Option<String>,
 }
 
 impl Task {
@@ -72,6 +73,7 @@ impl Task {
             total: entry.approximate_number_of_messages_to_move,
             failure: entry.failure_reason,
             started: entry.started_timestamp,
+            handle: entry.task_handle,
         }
     }
 
@@ -187,5 +189,12 @@ impl DeadLetters {
             self.letters.client.start_message_move_task().source_arn(&self.arn).destination_arn(&self.of);
         let started = call.set_max_number_of_messages_per_second(rate).send().await;
         started.map(drop).map_err(|error| self.letters.failed("sqs:StartMessageMoveTask", error))
+    }
+
+    /// Has a task move no more.
+    pub(crate) async fn stop(&self, task: &Task) -> Result<(), Failure> {
+        let call = self.letters.client.cancel_message_move_task().set_task_handle(task.handle.clone());
+        let stopped = call.send().await;
+        stopped.map(drop).map_err(|error| self.letters.failed("sqs:CancelMessageMoveTask", error))
     }
 }

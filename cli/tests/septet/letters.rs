@@ -202,6 +202,30 @@ async fn a_redrive_that_fails_or_is_under_way_says_how_far_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_of_letters_that_come_back_is_stopped() {
+    let world = with_letters().await;
+    world.emulator.return_moved(LETTERS);
+    insta::assert_snapshot!(world.run(&["backfill", "redrive", "--yes"]));
+    assert_eq!(bodies(&world, LETTERS).len(), 11);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_under_way_is_stopped_by_hand() {
+    let world = with_letters().await;
+    let mut moving = world.command(&["backfill", "redrive", "--yes"]).spawn().unwrap();
+    while world.emulator.count("StartMessageMoveTask") == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let stopped = world.json(&["backfill", "redrive", "--stop"]);
+    assert_eq!(stopped["outcome"], "stopped");
+    assert!(stopped["moved"].as_u64().unwrap() < 11, "{stopped}");
+    assert_eq!(moving.wait().unwrap().code(), Some(1));
+    assert!(!bodies(&world, LETTERS).is_empty());
+    let again = world.run(&["backfill", "redrive", "--stop"]);
+    assert!(again.code == 0 && again.stderr.contains("No redrive is under way."), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_permission_names_itself_and_a_queue_without_dead_letters_is_named() {
     let world = with_letters().await;
     for operation in [

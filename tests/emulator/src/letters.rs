@@ -25,6 +25,8 @@ pub(crate) struct Letters {
     tasks: Vec<Task>,
     /// Why tasks fail after their first step.
     failure: Option<String>,
+    /// Whether all that is moved comes back at once, and the task goes on with it.
+    circular: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -38,7 +40,10 @@ struct Task {
 
 /// The answer to a call about dead letters, if it is one.
 pub(crate) fn answer(state: &mut Inner, call: &Call) -> Option<Answer> {
-    let named = ["QueueUrl", "SourceArn"].iter().find_map(|key| call.body[key].as_str()).unwrap_or_default();
+    let named = ["QueueUrl", "SourceArn", "TaskHandle"]
+        .iter()
+        .find_map(|key| call.body[key].as_str())
+        .unwrap_or_default();
     let name = named.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
     let known = state.queues.contains_key(&name);
     let answer: fn(&mut Inner, &str, &Call) -> Answer = match call.operation.as_str() {
@@ -47,6 +52,7 @@ pub(crate) fn answer(state: &mut Inner, call: &Call) -> Option<Answer> {
         "ChangeMessageVisibilityBatch" => give_back,
         "StartMessageMoveTask" => start,
         "ListMessageMoveTasks" => list,
+        "CancelMessageMoveTask" => cancel,
         _ => return None,
     };
     Some(if known { answer(state, &name, call) } else { no_queue() })
@@ -121,16 +127,30 @@ fn start(state: &mut Inner, name: &str, call: &Call) -> Answer {
     }
     let (rate, started) = (call.body["MaxNumberOfMessagesPerSecond"].clone(), letters.tasks.len() + 1);
     letters.tasks.push(Task { status: "RUNNING", rate, moved: 0, total, started });
-    Answer::ok(json!({"TaskHandle": "a-task"}))
+    Answer::ok(json!({"TaskHandle": handle(name)}))
+}
+
+fn handle(name: &str) -> String {
+    format!("task:{name}")
+}
+
+fn cancel(state: &mut Inner, name: &str, _call: &Call) -> Answer {
+    let task = state.letters.get_mut(name).and_then(|letters| letters.tasks.last_mut());
+    let Some(task) = task.filter(|task| task.status == "RUNNING") else {
+        return error("ResourceNotFoundException", "Task does not exist.");
+    };
+    task.status = "CANCELLED";
+    Answer::ok(json!({"ApproximateNumberOfMessagesMoved": task.moved}))
 }
 
 /// Shows the newest task as it is, and then lets it go on.
 fn list(state: &mut Inner, name: &str, _call: &Call) -> Answer {
     let Inner { letters, queues, .. } = state;
     let letters = letters.entry(name.to_owned()).or_default();
-    let (failure, held) = (letters.failure.clone(), &letters.held);
+    let (failure, held, circular) = (letters.failure.clone(), &letters.held, letters.circular);
     let Some(task) = letters.tasks.last_mut() else { return Answer::ok(json!({"Results": []})) };
     let shown = json!({
+        "TaskHandle": (task.status == "RUNNING").then(|| handle(name)),
         "Status": task.status,
         "MaxNumberOfMessagesPerSecond": task.rate,
         "ApproximateNumberOfMessagesMoved": task.moved,
@@ -140,21 +160,22 @@ fn list(state: &mut Inner, name: &str, _call: &Call) -> Answer {
     });
     if task.status == "RUNNING" {
         let lying = queues.get_mut(name).map(std::mem::take).unwrap_or_default();
-        let mut going = STEP.min(task.total - task.moved);
+        let mut going = if circular { STEP } else { STEP.min(task.total - task.moved) };
         let (moved, kept): (Vec<_>, Vec<_>) = lying.into_iter().partition(|message| {
             let goes = going > 0 && !held.contains(&number(message));
             going -= usize::from(goes);
             goes
         });
         task.moved += moved.len();
-        if task.moved == task.total {
+        if task.moved == task.total && !circular {
             task.status = "COMPLETED";
         }
         if failure.is_some() {
             task.status = "FAILED";
         }
         queues.insert(name.to_owned(), kept);
-        queues.entry(letters.of.clone()).or_default().extend(moved);
+        let to = if circular { name } else { &letters.of };
+        queues.entry(to.to_owned()).or_default().extend(moved);
     }
     Answer::ok(json!({"Results": [shown]}))
 }
@@ -187,6 +208,13 @@ impl Emulator {
     /// How many letters a second the last task was to move, if it was told.
     pub fn rate_of_move(&self, letters: &str) -> Option<i64> {
         self.state.lock().letters.get(letters)?.tasks.last()?.rate.as_i64()
+    }
+
+    /// Has all that a task moves come back at once, as letters do that cannot be followed, and the task move it again.
+    pub fn return_moved(&self, letters: &str) {
+        if let Some(letters) = self.state.lock().letters.get_mut(letters) {
+            letters.circular = true;
+        }
     }
 
     /// Has tasks that move dead letters fail after their first step.

@@ -66,6 +66,17 @@ pub(super) async fn redrive(
     }
 }
 
+pub(super) async fn stop(app: &App) -> Result<Answer, Failure> {
+    let letters = app.recovery_queue.dead_letters().await?;
+    let Some(task) = letters.last_task().await?.filter(|task| !task.is_over()) else {
+        app.screen.say("No redrive is under way.");
+        return Ok(Answer::new(json!({"outcome": "nothing"}), ""));
+    };
+    letters.stop(&task).await?;
+    let page = format!("The redrive is stopped: {}.", so_far(&task));
+    Ok(Answer::new(json!({"outcome": "stopped", "moved": task.moved}), page))
+}
+
 const HEADER: [&str; 7] = ["KIND", "FEED", "RUN", "RECORD", "AGE", "LIES THERE BECAUSE", "MOVED BACK IT"];
 
 impl Plan {
@@ -132,9 +143,17 @@ async fn execute(
     for (feed, what) in plan.by_feed() {
         app.ledger.redrive(&feed, &what, &app.by_in_ledger()).await?;
     }
-    let task = follow(app, letters, before).await?;
-    let json = json!({"outcome": task.status.to_lowercase(), "moved": task.moved, "letters": plan.json()});
+    let (task, came_back) = follow(app, letters, before, plan.seen.about).await?;
+    let outcome = if came_back { "stopped".into() } else { task.status.to_lowercase() };
+    let json = json!({"outcome": outcome, "moved": task.moved, "letters": plan.json()});
     match task.status.as_str() {
+        "CANCELLED" if came_back => {
+            app.screen.call("warning", &format!(
+                "{}: some came back meanwhile, and would have been moved again and again, so the redrive was stopped",
+                so_far(&task)
+            ));
+            Ok(Answer::new(json, "`septet backfill letters` shows what lies in the dead letters now."))
+        }
         "COMPLETED" => {
             let page = format!(
                 "{} letters are back on the recovery queue. `septet backfill letters` shows those that come back.",
@@ -157,14 +176,24 @@ async fn execute(
     }
 }
 
-/// Stays until the task is over that was started after `before`.
-async fn follow(app: &App, letters: &DeadLetters, before: Option<&Task>) -> Result<Task, Failure> {
-    let (mut said, mut looks) = (None, 0);
+/// Stays until the task is over that was started after `before`, and stops one that moves more than lay there: SQS
+/// does not say that it leaves what comes back meanwhile. Says, too, whether it did.
+async fn follow(
+    app: &App,
+    letters: &DeadLetters,
+    before: Option<&Task>,
+    about: usize,
+) -> Result<(Task, bool), Failure> {
+    let (mut said, mut looks, mut stopped) = (None, 0, false);
     loop {
         let task = letters.last_task().await?.filter(|task| !before.is_some_and(|it| it.is_same(task)));
         looks += 1;
         match task {
-            Some(task) if task.is_over() => return Ok(task),
+            Some(task) if task.is_over() => return Ok((task, stopped)),
+            Some(task) if !stopped && task.moved > task.total.unwrap_or_default().max(about as i64) => {
+                letters.stop(&task).await?;
+                stopped = true;
+            }
             Some(task) if said != Some(task.moved) => {
                 app.screen.say(&format!("{} ...", so_far(&task)));
                 said = Some(task.moved);
