@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::future::join_all;
 use jiff::SignedDuration;
-use septet_aws::Queue;
+use septet_aws::{Caller, Queue};
 use septet_recovery::ledger::decide::Refusal;
 use septet_recovery::ledger::{By, Outcome, Run, RunState};
 use septet_recovery::secrets::Secrets;
@@ -43,8 +43,10 @@ pub struct Backfill {
     pub dead_letters: Queue,
     /// Tables that records go to.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// Queues that records go to.
+    /// Where what no sink takes is sent.
     pub sqs: aws_sdk_sqs::Client,
+    /// Fills queues that records go to.
+    pub caller: Arc<Caller>,
     /// Secrets of feeds.
     pub secrets: Secrets,
     /// Where metrics go.

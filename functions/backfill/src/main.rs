@@ -19,6 +19,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let aws = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let (dynamodb, sqs) = (aws_sdk_dynamodb::Client::new(&aws), aws_sdk_sqs::Client::new(&aws));
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(Entropy::from_system()));
+    let caller = Arc::new(Caller::new(&aws, clock.clone(), entropy.clone()));
     let store = DynamoDb::new(dynamodb.clone(), &config.registry_table);
     let ledger = Ledger::new(Arc::new(store), entropy.clone());
     // Connects while Lambda does not throttle yet; that it fails shows when it matters.
@@ -29,7 +30,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         dead_letters: Queue::new(sqs.clone(), &config.dead_letters_url),
         dynamodb,
         sqs,
-        secrets: Secrets::new(Caller::new(&aws, clock.clone(), entropy.clone())),
+        secrets: Secrets::new(caller.clone()),
+        caller,
         metrics: Metrics::stdout(),
         clock,
         entropy,

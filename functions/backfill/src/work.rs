@@ -30,11 +30,11 @@ impl Backfill {
             let name = run.sink.as_deref().unwrap_or_default();
             return Err(format!("the feed has no sink {name:?} any more"));
         };
-        let (sqs, entropy) = (self.sqs.clone(), Arc::clone(&self.entropy));
+        let (caller, entropy) = (Arc::clone(&self.caller), Arc::clone(&self.entropy));
         Ok(match sink {
-            feed::Sink::Sqs { queue_url } => Box::new(SqsSink::standard(sqs, queue_url, entropy)),
+            feed::Sink::Sqs { queue_url } => Box::new(SqsSink::standard(caller, queue_url, entropy)),
             feed::Sink::SqsFifo { queue_url, message_group } => {
-                Box::new(SqsSink::fifo(sqs, queue_url, message_group.as_ref(), entropy))
+                Box::new(SqsSink::fifo(caller, queue_url, message_group.as_ref(), entropy))
             }
             feed::Sink::DynamoDb { table, version_attribute } => {
                 // This function may write the registry, so a feed must not.

@@ -1,24 +1,36 @@
 //! Single signed calls.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::identity::Identity;
+use aws_types::service_config::ServiceConfigKey;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use septet_registry::{Clock, Entropy};
 use serde_json::Value;
+use tokio::sync::Mutex;
 
+/// Services that are called: how their hosts begin, and what settings of the SDK call them.
+const SERVICES: [(&str, &str); 4] =
+    [("monitoring", "CloudWatch"), ("secretsmanager", "Secrets Manager"), ("sqs", "SQS"), ("ssm", "SSM")];
 const TIMEOUT: Duration = Duration::from_secs(5);
 const TRIES: u32 = 4;
 /// Bytes of the largest answer that is read.
 const LARGEST: usize = 4 << 20;
+/// How long before their end credentials are asked for anew.
+const MARGIN: Duration = Duration::from_secs(300);
+/// Connections are not kept for longer without use: AWS closes them soon after.
+const IDLE: Duration = Duration::from_secs(15);
 
 /// One call of one of AWS's services that speak JSON.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,8 +45,8 @@ pub struct Call<'a> {
     pub action: &'static str,
     /// What it is about; an ARN may name another region than the caller's.
     pub resource: &'a str,
-    /// Its parameters.
-    pub body: Value,
+    /// Its parameters, as JSON.
+    pub body: Bytes,
 }
 
 /// Why a call came to nothing.
@@ -69,19 +81,31 @@ pub enum CallError {
     },
 }
 
-/// Calls services of the account and region that the SDK is set up for.
+type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Calls services of the account and region that the SDK is set up for, over connections that it keeps.
 pub struct Caller {
     credentials: Option<SharedCredentialsProvider>,
     region: String,
-    endpoint: Option<String>,
+    /// Of services that have one of their own.
+    endpoints: Vec<(&'static str, String)>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
+    http: OnceLock<Http>,
+    identity: Mutex<Option<Identity>>,
 }
 
 impl std::fmt::Debug for Caller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Caller").field("region", &self.region).finish_non_exhaustive()
     }
+}
+
+/// The endpoint that is set for a service, by itself or with all others.
+fn endpoint(sdk: &SdkConfig, id: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id(id).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+    let own = key.build().ok().and_then(|key| sdk.service_config()?.load_config(key));
+    own.or_else(|| sdk.endpoint_url().map(str::to_owned))
 }
 
 impl Call<'_> {
@@ -92,7 +116,7 @@ impl Call<'_> {
 
 /// What one attempt came to.
 enum Attempt {
-    Answer(Value),
+    Answer(Bytes),
     Failed(CallError),
     Again(CallError),
 }
@@ -103,14 +127,21 @@ impl Caller {
         Self {
             credentials: sdk.credentials_provider(),
             region: sdk.region().map(ToString::to_string).unwrap_or_default(),
-            endpoint: sdk.endpoint_url().map(str::to_owned),
+            endpoints: SERVICES.iter().filter_map(|(host, id)| Some((*host, endpoint(sdk, id)?))).collect(),
             clock,
             entropy,
+            http: OnceLock::new(),
+            identity: Mutex::new(None),
         }
     }
 
-    /// Makes a call; what may help to do again is done again a few times.
+    /// Makes a call, and reads the answer; null if it is no JSON.
     pub async fn call(&self, call: &Call<'_>) -> Result<Value, CallError> {
+        Ok(serde_json::from_slice(&self.send(call).await?).unwrap_or_default())
+    }
+
+    /// Makes a call, and gives the answer as it came; what may help to do again is done again a few times.
+    pub async fn send(&self, call: &Call<'_>) -> Result<Bytes, CallError> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -129,19 +160,16 @@ impl Caller {
             Ok(request) => request,
             Err(error) => return Attempt::Again(error),
         };
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let https = match hyper_rustls::HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)
-        {
-            Ok(builder) => builder.https_or_http().enable_http1().build(),
+        let http = match self.http() {
+            Ok(http) => http,
             Err(error) => return Attempt::Failed(call.unavailable(error)),
         };
-        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(https);
         let exchange = async {
-            let answer = client.request(request).await.map_err(|_| "no answer".to_owned())?;
+            let answer = http.request(request).await.map_err(|_| "no answer".to_owned())?;
             let status = answer.status().as_u16();
             let body = Limited::new(answer.into_body(), LARGEST).collect().await;
             let body = body.map_err(|_| "the answer is cut or too large".to_owned())?;
-            Ok::<_, String>((status, serde_json::from_slice::<Value>(&body.to_bytes()).unwrap_or_default()))
+            Ok::<_, String>((status, body.to_bytes()))
         };
         let (status, body) = match tokio::time::timeout(TIMEOUT, exchange).await {
             Ok(Ok(answer)) => answer,
@@ -151,6 +179,7 @@ impl Caller {
         if status == 200 {
             return Attempt::Answer(body);
         }
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let text =
             |names: [&str; 2]| names.iter().find_map(|name| body.get(*name)?.as_str()).unwrap_or_default();
         let code = text(["__type", "code"]).rsplit('#').next().unwrap_or_default();
@@ -169,21 +198,48 @@ impl Caller {
         }
     }
 
+    fn http(&self) -> Result<&Http, std::io::Error> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(provider)?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let mut http = Client::builder(TokioExecutor::new());
+        let http = http.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).build(https);
+        Ok(self.http.get_or_init(|| http))
+    }
+
+    /// Who calls. It is asked for once, until it is about to end.
+    async fn identity(&self, call: &Call<'_>) -> Result<Identity, CallError> {
+        let mut known = self.identity.lock().await;
+        let soon = SystemTime::from(self.clock.now()) + MARGIN;
+        if let Some(identity) = known.as_ref().filter(|it| it.expiration().is_none_or(|end| end > soon)) {
+            return Ok(identity.clone());
+        }
+        let nobody = || call.unavailable("there are no credentials");
+        let provider = self.credentials.as_ref().ok_or_else(nobody)?;
+        let credentials = provider.provide_credentials().await.map_err(|_| nobody())?;
+        Ok(known.insert(credentials.into()).clone())
+    }
+
     async fn request(&self, call: &Call<'_>) -> Result<Request<Full<Bytes>>, CallError> {
         let region = call.resource.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
         let region = region.filter(|region| !region.is_empty()).unwrap_or(&self.region);
-        let url = match &self.endpoint {
-            Some(endpoint) => endpoint.trim_end_matches('/').to_owned() + "/",
+        let url = match self.endpoints.iter().find(|(service, _)| *service == call.service) {
+            Some((_, endpoint)) => endpoint.trim_end_matches('/').to_owned() + "/",
             None => {
                 let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
                 format!("https://{}.{region}.{suffix}/", call.service)
             }
         };
-        let provider =
-            self.credentials.as_ref().ok_or_else(|| call.unavailable("there are no credentials"))?;
-        let credentials = provider.provide_credentials().await;
-        let identity = credentials.map_err(|_| call.unavailable("there are no credentials"))?.into();
-        let body = call.body.to_string();
+        let identity = self.identity(call).await?;
         let kind = format!("application/x-amz-json-{}", call.json);
         let headers = [("content-type", kind.as_str()), ("x-amz-target", call.target)];
         let parameters = v4::SigningParams::builder()
@@ -195,14 +251,14 @@ impl Caller {
             .build();
         let parameters = parameters.map_err(|error| call.unavailable(error))?.into();
         let signable =
-            SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(body.as_bytes()));
+            SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(&call.body));
         let signed = signable.and_then(|signable| sign(signable, &parameters));
         let (signature, _) = signed.map_err(|error| call.unavailable(error))?.into_parts();
         let mut request = Request::post(&url);
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let request = request.body(Full::new(Bytes::from(body)));
+        let request = request.body(Full::new(call.body.clone()));
         let mut request = request.map_err(|error| call.unavailable(error))?;
         signature.apply_to_request_http1x(&mut request);
         Ok(request)

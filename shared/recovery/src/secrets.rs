@@ -3,6 +3,8 @@
 //! A secret is fetched anew whenever it is asked for, so that one that is changed is in use at once, and it never
 //! shows in an error.
 
+use std::sync::Arc;
+
 use septet_aws::{Call, CallError, Caller};
 use serde_json::{Value, json};
 
@@ -47,12 +49,12 @@ pub enum SecretError {
 /// Where secrets are kept.
 #[derive(Debug)]
 pub struct Secrets {
-    caller: Caller,
+    caller: Arc<Caller>,
 }
 
 impl Secrets {
     /// Secrets that `caller` may have.
-    pub fn new(caller: Caller) -> Self {
+    pub fn new(caller: Arc<Caller>) -> Self {
         Self { caller }
     }
 
@@ -75,7 +77,7 @@ impl Secrets {
                     target: "secretsmanager.GetSecretValue",
                     action: "secretsmanager:GetSecretValue",
                     resource: id,
-                    body: json!({"SecretId": id}),
+                    body: json!({"SecretId": id}).to_string().into(),
                 },
                 "/SecretString",
             ),
@@ -86,7 +88,7 @@ impl Secrets {
                     target: "AmazonSSM.GetParameter",
                     action: "ssm:GetParameter",
                     resource: name,
-                    body: json!({"Name": name, "WithDecryption": true}),
+                    body: json!({"Name": name, "WithDecryption": true}).to_string().into(),
                 },
                 "/Parameter/Value",
             ),

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use aws_sdk_sqs::Client;
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use septet_aws::Caller;
 use septet_recovery::port::{Parcel, Sink, Stamp};
 use septet_recovery::sink::SqsSink;
-use septet_registry::Entropy;
+use septet_registry::{Entropy, SystemClock};
 use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -68,15 +70,16 @@ pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 
 /// The process that sends.
 pub(crate) async fn measure(endpoint: &str, messages: usize) -> anyhow::Result<Taken> {
-    let config = aws_sdk_sqs::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
+    let credentials = Credentials::new("key", "secret", None, None, "benchmark");
+    let sdk = SdkConfig::builder()
         .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("key", "secret", None, None, "benchmark"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(endpoint);
-    let client = Client::from_conf(config.build());
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(Entropy::from_seed(7)));
+    let caller = Arc::new(Caller::new(&sdk.build(), clock, entropy.clone()));
     let sink = |queue: &str| {
         let url = format!("{endpoint}/1/{queue}");
-        SqsSink::standard(client.clone(), url, Arc::new(Entropy::from_seed(7)))
+        SqsSink::standard(caller.clone(), url, entropy.clone())
     };
     let made = (0..messages).map(message).collect::<anyhow::Result<Vec<_>>>()?;
     let stamp = Stamp { feed: "plays".into(), run: Uuid::nil(), window: plays::moment(0)?, generation: 1 };

@@ -113,7 +113,7 @@ async fn heard(
             target: "GraniteServiceVersion20100801.GetMetricData",
             action: "cloudwatch:GetMetricData",
             resource: queue,
-            body,
+            body: body.to_string().into(),
         };
         let answer = caller.call(&call).await?;
         for result in answer["MetricDataResults"].as_array().into_iter().flatten() {

@@ -70,7 +70,8 @@ pub(super) struct Estimate {
 
 /// Asks the source about some windows of a run.
 pub(super) async fn sample(app: &App, run: &Run, feed: &Feed) -> Result<Vec<Sample>, String> {
-    let secret = Secrets::new(app.services.caller()).of(feed).await.map_err(|error| error.to_string())?;
+    let secret =
+        Secrets::new(app.services.caller().into()).of(feed).await.map_err(|error| error.to_string())?;
     let source = HttpSource::new(feed, secret, app.loopback).map_err(|failure| failure.to_string())?;
     let grid = run.grid(feed.incremental.time_zone.clone())?;
     let todo: Vec<u32> = run.todo().collect();

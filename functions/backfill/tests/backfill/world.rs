@@ -144,13 +144,15 @@ impl World {
         };
         let sqs = aws_sdk_sqs::Client::new(&sdk(emulator.endpoint()));
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(Entropy::from_seed(3)));
+        let caller = |endpoint: &str| Arc::new(Caller::new(&sdk(endpoint), clock.clone(), entropy.clone()));
         let backfill = Backfill {
             ledger: Ledger::new(Arc::new(DynamoDb::new(emulator.client(), REGISTRY)), entropy.clone()),
             queue: Queue::new(sqs.clone(), &queue_url),
             dead_letters: Queue::new(sqs.clone(), &dead_letters_url),
             dynamodb: emulator.client(),
             sqs,
-            secrets: Secrets::new(Caller::new(&sdk(&secrets.uri()), clock.clone(), entropy.clone())),
+            secrets: Secrets::new(caller(&secrets.uri())),
+            caller: caller(emulator.endpoint()),
             metrics: Metrics::to(std::io::sink()),
             clock,
             entropy,

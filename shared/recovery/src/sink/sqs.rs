@@ -6,12 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use septet_aws::{Call, Caller};
 use septet_registry::Entropy;
 
 use super::letter::RecordLetter;
 use super::pack::pack;
-use super::wire::{Batch, Written};
+use super::wire::{self, Batch};
 use crate::feed::Path;
 use crate::page::hash;
 use crate::port::{DeadLetters, Delivery, Parcel, Sink, Undelivered};
@@ -25,7 +27,7 @@ const TRIES: u32 = 8;
 /// An SQS queue.
 #[derive(Debug, Clone)]
 pub struct SqsSink {
-    client: Client,
+    caller: Arc<Caller>,
     queue_url: String,
     fifo: Option<Option<Picker>>,
     slot: usize,
@@ -34,13 +36,13 @@ pub struct SqsSink {
 
 impl SqsSink {
     /// A standard queue.
-    pub fn standard(client: Client, queue_url: impl Into<String>, entropy: Arc<Entropy>) -> Self {
-        Self { client, queue_url: queue_url.into(), fifo: None, slot: 0, entropy }
+    pub fn standard(caller: Arc<Caller>, queue_url: impl Into<String>, entropy: Arc<Entropy>) -> Self {
+        Self { caller, queue_url: queue_url.into(), fifo: None, slot: 0, entropy }
     }
 
     /// A queue that keeps order: records of one group are sent one batch after the other.
     pub fn fifo(
-        client: Client,
+        caller: Arc<Caller>,
         queue_url: impl Into<String>,
         message_group: Option<&Path>,
         entropy: Arc<Entropy>,
@@ -51,7 +53,7 @@ impl SqsSink {
             slot = picker.add(path);
             picker
         });
-        Self { client, queue_url: queue_url.into(), fifo: Some(picker), slot, entropy }
+        Self { caller, queue_url: queue_url.into(), fifo: Some(picker), slot, entropy }
     }
 
     fn group(&self, picker: Option<&Picker>, parcel: &Parcel<'_>) -> String {
@@ -63,7 +65,7 @@ impl SqsSink {
     }
 
     /// Writes a call that carries these parcels.
-    fn write(&self, parcels: &[Parcel<'_>], places: &[usize]) -> Result<Written, serde_json::Error> {
+    fn write(&self, parcels: &[Parcel<'_>], places: &[usize]) -> Result<Bytes, serde_json::Error> {
         let bodies = places.iter().filter_map(|index| Some(parcels.get(*index)?.body.len()));
         let mut batch = Batch::new(&self.queue_url, bodies.sum())?;
         for (index, parcel) in places.iter().filter_map(|index| Some((*index, parcels.get(*index)?))) {
@@ -87,18 +89,19 @@ impl SqsSink {
                 let most = Duration::from_millis(50) * 2_u32.pow(attempt);
                 tokio::time::sleep(most / 2 + self.entropy.jitter(most / 2)).await;
             }
-            let written = self.write(parcels, &left).map_err(|error| Undelivered(error.to_string()))?;
-            let call = self.client.send_message_batch().queue_url(&self.queue_url).customize();
-            let answer = call.interceptor(written).send().await.map_err(|error| {
-                Undelivered(format!("SendMessageBatch: {}", error.code().unwrap_or("no answer")))
-            })?;
-            delivery.injected += answer.successful.len() as u64;
-            // What the answer does not speak of was not confirmed.
-            let confirmed: Vec<usize> =
-                answer.successful.iter().filter_map(|entry| entry.id.parse().ok()).collect();
+            let body = self.write(parcels, &left).map_err(|error| Undelivered(error.to_string()))?;
+            let answer = self.caller.send(&call(body)).await;
+            let answer = answer.map_err(|error| Undelivered(error.to_string()))?;
+            // What the answer does not speak of, or speaks of in no words of a queue, was not confirmed.
+            let Some(answer) = wire::read(&answer) else { continue };
+            let place = |id: &str| id.parse::<usize>().ok();
+            let successful = answer.successful.unwrap_or_default();
+            let confirmed: Vec<usize> = successful.iter().filter_map(|entry| place(&entry.id)).collect();
+            let before = left.len();
             left.retain(|index| !confirmed.contains(index));
-            for failed in answer.failed.iter().filter(|failed| failed.sender_fault) {
-                let Ok(index) = failed.id.parse::<usize>() else { continue };
+            delivery.injected += (before - left.len()) as u64;
+            for failed in answer.failed.unwrap_or_default().iter().filter(|failed| failed.sender_fault) {
+                let Some(index) = place(&failed.id) else { continue };
                 left.retain(|known| *known != index);
                 let message = failed.message.as_deref().unwrap_or_default();
                 delivery.poison.push((index, format!("{}: {message}", failed.code)));
@@ -109,6 +112,11 @@ impl SqsSink {
         }
         Err(Undelivered(format!("{} messages are not taken after {TRIES} attempts", left.len())))
     }
+}
+
+fn call(body: Bytes) -> Call<'static> {
+    let (target, action) = ("AmazonSQS.SendMessageBatch", "sqs:SendMessage");
+    Call { service: "sqs", json: "1.0", target, action, resource: "", body }
 }
 
 #[async_trait]

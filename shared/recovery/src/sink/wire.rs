@@ -1,26 +1,8 @@
-//! A `SendMessageBatch` as it goes over the wire.
-//!
-//! The SDK finds the endpoint, signs and sends as ever, but what it would make of the messages first, a map of
-//! attributes for each and a text of its own for every value, is left out: an interceptor puts a serialiser of ours in
-//! place of the operation's, and a deserialiser of ours reads of an answer what the sink looks at. What is no success is
-//! the SDK's to read.
+//! A `SendMessageBatch` as it goes over the wire and comes back: written from parcels without a value of its own for
+//! each attribute, read for what the sink looks at.
 
 use std::borrow::Cow;
 
-use aws_sdk_sqs::config::interceptors::{
-    BeforeDeserializationInterceptorContextMut, BeforeSerializationInterceptorContextMut,
-};
-use aws_sdk_sqs::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_sqs::error::BoxError;
-use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
-use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchResultEntry};
-use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, Input, Output};
-use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
-use aws_smithy_runtime_api::client::ser_de::{
-    DeserializeResponse, SerializeRequest, SharedRequestSerializer, SharedResponseDeserializer,
-};
-use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -87,10 +69,10 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// The call, to be sent in place of whatever the operation was given.
-    pub(super) fn written(mut self) -> Written {
+    /// The body of the call.
+    pub(super) fn written(mut self) -> Bytes {
         self.body.extend(b"]}");
-        Written(self.body.into())
+        self.body.into()
     }
 }
 
@@ -117,118 +99,42 @@ fn text(body: &mut Vec<u8>, text: &str) -> Result<(), serde_json::Error> {
     serde_json::to_writer(body, text)
 }
 
-/// The body of a call.
-#[derive(Debug, Clone)]
-pub(super) struct Written(Bytes);
-
-#[dyn_dispatch_hint]
-impl Intercept for Written {
-    fn name(&self) -> &'static str {
-        "Written"
-    }
-
-    fn modify_before_serialization(
-        &self,
-        _context: &mut BeforeSerializationInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        config.interceptor_state().store_put(SharedRequestSerializer::new(self.clone()));
-        Ok(())
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if context.response().status().is_success() {
-            config.interceptor_state().store_put(SharedResponseDeserializer::new(Receipts));
-        }
-        Ok(())
-    }
-}
-
-impl SerializeRequest for Written {
-    fn serialize_input(&self, _input: Input, _config: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
-        let mut request = HttpRequest::new(SdkBody::from(self.0.clone()));
-        request.set_method("POST")?;
-        request.set_uri("/")?;
-        let headers = request.headers_mut();
-        headers.insert("content-type", "application/x-amz-json-1.0");
-        headers.insert("x-amz-target", "AmazonSQS.SendMessageBatch");
-        // Errors then have the codes that they always had.
-        headers.insert("x-amzn-query-mode", "true");
-        headers.insert("content-length", self.0.len().to_string());
-        Ok(request)
-    }
-}
-
-/// Reads the answer to a call that was taken.
-#[derive(Debug)]
-struct Receipts;
-
+/// What was taken and what was not.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer<'a> {
+pub(super) struct Answer<'a> {
     #[serde(borrow, default)]
-    successful: Option<Vec<Receipt<'a>>>,
+    pub(super) successful: Option<Vec<Receipt<'a>>>,
     #[serde(borrow, default)]
-    failed: Option<Vec<Refusal<'a>>>,
+    pub(super) failed: Option<Vec<Refusal<'a>>>,
 }
 
+/// Says that a message was taken.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Receipt<'a> {
+pub(super) struct Receipt<'a> {
     #[serde(borrow)]
-    id: Cow<'a, str>,
+    pub(super) id: Cow<'a, str>,
 }
 
+/// Says why a message was not.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Refusal<'a> {
+pub(super) struct Refusal<'a> {
     #[serde(borrow)]
-    id: Cow<'a, str>,
+    pub(super) id: Cow<'a, str>,
+    /// It never will be.
     #[serde(default)]
-    sender_fault: bool,
+    pub(super) sender_fault: bool,
     #[serde(borrow)]
-    code: Cow<'a, str>,
+    pub(super) code: Cow<'a, str>,
     #[serde(default)]
-    message: Option<String>,
+    pub(super) message: Option<String>,
 }
 
-/// An answer that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is none of SQS")]
-struct Garbled;
-
-impl DeserializeResponse for Receipts {
-    fn deserialize_nonstreaming_with_config(
-        &self,
-        response: &HttpResponse,
-        _config: &ConfigBag,
-    ) -> Result<Output, OrchestratorError<OperationError>> {
-        // After a success whose body was cut, another attempt may have failed: it is tried again like that one.
-        let success = response.status().is_success();
-        let output = success.then(|| read(response.body().bytes().unwrap_or_default())).flatten();
-        output.map(Output::erase).ok_or_else(|| OrchestratorError::response(Box::new(Garbled)))
-    }
-}
-
-/// What was taken and what was not; digests and ids that the queue gave are left empty.
-fn read(body: &[u8]) -> Option<SendMessageBatchOutput> {
-    let Answer { successful, failed } = serde_json::from_slice(body).ok()?;
-    let taken = successful.unwrap_or_default().into_iter().map(|receipt| {
-        let entry = SendMessageBatchResultEntry::builder().id(receipt.id);
-        entry.message_id(String::new()).md5_of_message_body(String::new()).build().ok()
-    });
-    let refused = failed.unwrap_or_default().into_iter().map(|refusal| {
-        let entry = BatchResultErrorEntry::builder().id(refusal.id).code(refusal.code);
-        entry.sender_fault(refusal.sender_fault).set_message(refusal.message).build().ok()
-    });
-    let (taken, refused) = (taken.collect::<Option<_>>()?, refused.collect::<Option<_>>()?);
-    SendMessageBatchOutput::builder().set_successful(Some(taken)).set_failed(Some(refused)).build().ok()
+/// Reads an answer; nothing if it is none of a queue, which then confirms nothing.
+pub(super) fn read(body: &[u8]) -> Option<Answer<'_>> {
+    serde_json::from_slice(body).ok()
 }
 
 #[cfg(test)]
@@ -239,20 +145,23 @@ mod tests {
     fn an_answer_says_what_was_taken_and_what_was_not() {
         let body = r#"{"Successful":[{"Id":"\u0037","MessageId":"m","MD5OfMessageBody":"0","SequenceNumber":"1"}],
             "Failed":[{"Id":"8","SenderFault":true,"Code":"no","Message":"n\"o"},{"Id":"9","Code":"busy"}],"New":[1]}"#;
-        let output = read(body.as_bytes()).unwrap();
-        assert_eq!(output.successful.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["7"]);
-        let failed = output.failed.iter();
+        let Answer { successful, failed } = read(body.as_bytes()).unwrap();
+        let taken = successful.unwrap();
+        assert_eq!(taken.iter().map(|entry| entry.id.as_ref()).collect::<Vec<_>>(), ["7"]);
+        let failed = failed.unwrap();
         let failed: Vec<_> = failed
-            .map(|it| (it.id.as_str(), it.sender_fault, it.code.as_str(), it.message.as_deref()))
+            .iter()
+            .map(|it| (it.id.as_ref(), it.sender_fault, it.code.as_ref(), it.message.as_deref()))
             .collect();
         assert_eq!(failed, [("8", true, "no", Some("n\"o")), ("9", false, "busy", None)]);
     }
 
     #[test]
     fn what_is_no_answer_confirms_nothing() {
-        for body in ["{}", "[]", r#"{"Successful":null,"Failed":[]}"#] {
-            let output = read(body.as_bytes()).unwrap();
-            assert!(output.successful.is_empty() && output.failed.is_empty(), "{body}");
+        for body in ["{}", r#"{"Successful":null,"Failed":[]}"#] {
+            let Answer { successful, failed } = read(body.as_bytes()).unwrap();
+            let said = successful.map_or(0, |it| it.len()) + failed.map_or(0, |it| it.len());
+            assert_eq!(said, 0, "{body}");
         }
         for body in ["", "<html>", r#"{"Successful":[{"Id":"7""#, r#"{"Successful":[{}]}"#] {
             assert!(read(body.as_bytes()).is_none(), "{body}");
