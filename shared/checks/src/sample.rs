@@ -199,7 +199,7 @@ impl Sample {
         if trials == 0.0 {
             return Interval { least: 0.0, most: 1.0 };
         }
-        let share = (found / trials).min(1.0);
+        let (share, none, every) = ((found / trials).min(1.0), found == 0.0, found >= trials);
         let by_chance = share * (1.0 - share) / trials;
         // Where there is nothing to see a spread of, items are the least that comes by chance, or segments.
         let trials = match by_chance > 0.0 {
@@ -211,7 +211,10 @@ impl Sample {
         let around = z * z / trials;
         let middle = (share + around / 2.0) / (1.0 + around);
         let half = z / (1.0 + around) * (share * (1.0 - share) / trials + around / trials / 4.0).sqrt();
-        Interval { least: (middle - half).max(0.0), most: (middle + half).min(1.0) }
+        // There the ends are exact, which rounding would take them away from: a condition may ask for just them.
+        let least = if none { 0.0 } else { (middle - half).max(0.0) };
+        let most = if every { 1.0 } else { (middle + half).min(1.0) };
+        Interval { least, most }
     }
 
     /// Where a number lies that is measured of each group as of all; none if all of them have none, an error if
@@ -435,6 +438,18 @@ mod tests {
         let all = drawn(&table, 1000, &mut chance);
         assert!(all.is_whole() && all.profile().sampled.is_none());
         assert_eq!(all.items().unwrap(), Interval::exact(10_000.0));
+    }
+
+    #[test]
+    fn what_all_or_none_of_the_items_are_may_be_so_of_the_table() {
+        for items in 1..300 {
+            let of = |counted: bool| {
+                let table: Vec<_> = (0..64).map(|at| (u64::from(at < items) + items / 64, at)).collect();
+                let sample = drawn(&table, 32, &mut Chance(items));
+                sample.share(&|part| if counted { part.items } else { 0 }, &|part| part.items, false)
+            };
+            assert_eq!((of(false).least, of(true).most), (0.0, 1.0), "{items}");
+        }
     }
 
     #[test]
