@@ -50,6 +50,10 @@ impl Span {
         Self { start: index(start), end: index(end) | APART }
     }
 
+    pub(crate) fn is_of_body(self) -> bool {
+        self.end & APART == 0
+    }
+
     #[inline]
     fn range(self) -> std::ops::Range<usize> {
         self.start as usize..(self.end & !APART) as usize

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use septet_contract::PhysicalType;
 
-use crate::flat::{Flat, LARGEST_BODY, Members, Span};
+use crate::flat::{Flat, LARGEST_BODY, Members, Span, index};
 use crate::value::Item;
 
 /// Deepest nesting of lists and maps: twice what DynamoDB stores.
@@ -57,7 +57,8 @@ pub(crate) fn page(
 ) -> Result<PageEnd, Malformed> {
     let text = std::str::from_utf8(body)
         .map_err(|error| Malformed { at: error.valid_up_to(), problem: "not UTF-8" })?;
-    let mut reader = Reader { body: text, bytes: body, at: 0, plain: is_plain(body) };
+    let mut reader =
+        Reader { body: text, bytes: body, at: 0, plain: is_plain(body), shapes: Default::default() };
     if body.len() > LARGEST_BODY {
         return reader.fails("larger than any page");
     }
@@ -123,6 +124,38 @@ struct Reader<'a> {
     at: usize,
     /// Strings end at the next quote, whatever comes before.
     plain: bool,
+    /// How the members of the last map began, by how deep it lies.
+    shapes: [Shape; SHAPES],
+}
+
+/// So deep maps are expected to have the members that the last one had.
+const SHAPES: usize = 6;
+
+/// How the members of a map began, one after the other; their names differ.
+#[derive(Default)]
+struct Shape {
+    beginnings: [Option<Beginning>; FEW as usize],
+    /// How many are known.
+    known: usize,
+}
+
+/// The beginning of a member: `"name":{"S":"`.
+#[derive(Clone, Copy)]
+struct Beginning {
+    start: u32,
+    length: u32,
+    name: Span,
+    physical: PhysicalType,
+    /// Whether the quote of its text is a part of it.
+    quoted: bool,
+}
+
+/// Whether two texts of the same length, eight bytes at least, are the same.
+#[inline(always)]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let (ones, others) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
+    ones.iter().zip(others).all(|(one, other)| one == other)
+        && one.last_chunk::<8>() == other.last_chunk::<8>()
 }
 
 /// Whether a body has neither escapes nor control characters, as most have not.
@@ -233,6 +266,11 @@ impl<'a> Reader<'a> {
         self.token(b'{', "a map expected")?;
         let mut count = 0;
         self.members(|reader| {
+            if let Some(begun) = reader.begun_as_before(deep, count) {
+                count += 1;
+                return reader.content(flat, begun.name, begun.physical, begun.quoted, deep);
+            }
+            let start = reader.at;
             let name = reader.string(flat)?;
             if count < FEW {
                 let text = flat.peek(body, name);
@@ -240,9 +278,11 @@ impl<'a> Reader<'a> {
                     return reader.fails("a name given twice");
                 }
             }
-            count += 1;
             reader.token(b':', "`:` expected")?;
-            reader.value(flat, name, deep)
+            let physical = reader.physical(flat)?;
+            let quoted = reader.keep_beginning(deep, count, start, name, physical);
+            count += 1;
+            reader.content(flat, name, physical, quoted, deep)
         })?;
         if count > FEW {
             let mut names: Vec<_> = flat.names(at).map(|name| flat.peek(body, name)).collect();
@@ -259,12 +299,70 @@ impl<'a> Reader<'a> {
         if deep > DEEPEST { self.fails("nested too deeply") } else { Ok(deep + 1) }
     }
 
+    /// Goes on to the content of a member that begins as the one of this number in the last map that lay so deep. As
+    /// all before it did so, too, its name is another than theirs.
+    #[inline(always)]
+    fn begun_as_before(&mut self, deep: usize, number: u32) -> Option<Beginning> {
+        let shape = self.shapes.get(deep)?;
+        let begun = shape.beginnings[..shape.known].get(number as usize).copied().flatten()?;
+        let (start, length) = (begun.start as usize, begun.length as usize);
+        let (before, now) =
+            (self.bytes.get(start..start + length)?, self.bytes.get(self.at..self.at + length)?);
+        if !same(before, now) {
+            return None;
+        }
+        self.at += length;
+        Some(begun)
+    }
+
+    /// Remembers how a member began, after it was found to have another name than those before it. Tells whether the
+    /// reader went on to its text.
+    fn keep_beginning(
+        &mut self,
+        deep: usize,
+        number: u32,
+        start: usize,
+        name: Span,
+        physical: PhysicalType,
+    ) -> bool {
+        let quoted = matches!(physical, PhysicalType::S | PhysicalType::N) && self.peek() == b'"';
+        if quoted {
+            self.at += 1;
+        }
+        let length = self.at - start;
+        if let Some(shape) = self.shapes.get_mut(deep)
+            && let Some(place) = shape.beginnings.get_mut(number as usize)
+            && number as usize <= shape.known
+        {
+            shape.known = number as usize;
+            if name.is_of_body() && length >= 8 {
+                let (start, length) = (index(start), index(length));
+                *place = Some(Beginning { start, length, name, physical, quoted });
+                shape.known += 1;
+            }
+        }
+        quoted
+    }
+
     /// Reads `{"S":"…"}` and the like.
     fn value(&mut self, flat: &mut Flat, name: Span, deep: usize) -> Result<(), Malformed> {
         let physical = self.physical(flat)?;
+        self.content(flat, name, physical, false, deep)
+    }
+
+    /// Reads what comes after `{"S":`, or after the quote that follows.
+    #[inline]
+    fn content(
+        &mut self,
+        flat: &mut Flat,
+        name: Span,
+        physical: PhysicalType,
+        quoted: bool,
+        deep: usize,
+    ) -> Result<(), Malformed> {
         match physical {
             PhysicalType::S | PhysicalType::N => {
-                let text = self.string(flat)?;
+                let text = if quoted { self.rest_of_string(flat)? } else { self.string(flat)? };
                 flat.text(physical, name, text);
             }
             PhysicalType::B => {
@@ -366,6 +464,12 @@ impl<'a> Reader<'a> {
     #[inline]
     fn string(&mut self, flat: &mut Flat) -> Result<Span, Malformed> {
         self.token(b'"', "a string expected")?;
+        self.rest_of_string(flat)
+    }
+
+    /// Reads a string whose first quote is read.
+    #[inline]
+    fn rest_of_string(&mut self, flat: &mut Flat) -> Result<Span, Malformed> {
         let start = self.at;
         self.go_to_special()?;
         if self.peek() == b'"' {

@@ -65,11 +65,17 @@ impl Number {
     /// Reads decimal text: an optional sign, digits with an optional point, an optional exponent.
     ///
     /// Takes no other form: no spaces, no `_`, no hexadecimal, no infinity. Allocates nothing.
+    #[inline]
     pub fn parse(text: &str) -> Result<Self, NumberError> {
         let bytes = text.as_bytes();
-        if let Some(number) = Self::parse_short(bytes) {
-            return Ok(number);
+        match Self::parse_short(bytes) {
+            Some(number) => Ok(number),
+            None => Self::parse_long(bytes),
         }
+    }
+
+    #[cold]
+    fn parse_long(bytes: &[u8]) -> Result<Self, NumberError> {
         let (negative, mut rest) = match bytes.split_first() {
             Some((b'-', rest)) => (true, rest),
             Some((b'+', rest)) => (false, rest),
@@ -115,6 +121,7 @@ impl Number {
     }
 
     /// Reads what most numbers are: up to 18 digits with a point somewhere. `None` leaves the text to others.
+    #[inline]
     fn parse_short(bytes: &[u8]) -> Option<Self> {
         let (negative, digits) = match bytes {
             [b'-', digits @ ..] => (true, digits),

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Value as Json, json};
 
 use super::naive::{rich, rich_item};
@@ -73,4 +74,53 @@ fn a_page_that_is_none_is_an_error() {
     let checker = Checker::new(&rich());
     let end = checker.observe_page(&mut checker.profile(), b"{\"Items\":[{\"id\":{\"S\":\"k1\"}},");
     assert_eq!(end.unwrap_err().to_string(), "read a page at byte 28: a map expected");
+}
+
+/// Members of a map as they are written, each with what its name is; some escaped, some there twice.
+fn members() -> impl Strategy<Value = Vec<(&'static str, &'static str, &'static str)>> {
+    let names = [("aa", "aa"), ("a\\u0061", "aa"), ("bb", "bb"), ("cc", "cc"), ("dd", "dd")];
+    let values = [r#"{"S":"x"}"#, r#"{"S":"x\n"}"#, r#"{"N":"1"}"#, r#"{ "S":"x"}"#, r#"{"NULL":true}"#];
+    let member = (select(names.to_vec()), select(values.to_vec()));
+    let usual = Just(vec![("aa", "aa", values[0]), ("bb", "bb", values[2]), ("cc", "cc", values[0])]);
+    let any = vec(member.prop_map(|((written, name), value)| (written, name, value)), 0..5);
+    prop_oneof![2 => usual, 1 => any]
+}
+
+fn in_braces(members: &[(&str, &str, &str)]) -> String {
+    members.iter().map(|(name, _, value)| format!("\"{name}\":{value}")).collect::<Vec<_>>().join(",")
+}
+
+proptest! {
+    #[test]
+    fn maps_that_begin_as_those_before_are_read_like_others(
+        maps in vec((members(), vec(members(), 0..3)), 1..6),
+    ) {
+        let items: Vec<_> = maps
+            .iter()
+            .map(|(item, inner)| {
+                let inner: Vec<_> = inner.iter().map(|map| format!("{{\"M\":{{{}}}}}", in_braces(map))).collect();
+                let mut text = in_braces(item);
+                text += if item.is_empty() { "" } else { "," };
+                format!("{{{text}\"list\":{{\"L\":[{}]}}}}", inner.join(","))
+            })
+            .collect();
+        let page = format!("{{\"Items\":[{}],\"Count\":{}}}", items.join(","), items.len());
+        let unique = |map: &[(&str, &str, &str)]| {
+            let names: std::collections::HashSet<_> = map.iter().map(|(_, name, _)| name).collect();
+            names.len() == map.len()
+        };
+        let sound = maps.iter().all(|(item, inner)| unique(item) && inner.iter().all(|map| unique(map)));
+        let mut found = Vec::new();
+        let end = read_page(page.as_bytes(), |item| found.push(item));
+        prop_assert_eq!(end.is_ok(), sound, "{}", page);
+        // Each by itself, where none comes before it.
+        let mut alone = Vec::new();
+        for item in &items {
+            let page = format!("{{\"Items\":[{item}]}}");
+            if sound {
+                read_page(page.as_bytes(), |item| alone.push(item)).unwrap();
+            }
+        }
+        prop_assert!(!sound || found == alone, "{}", page);
+    }
 }
