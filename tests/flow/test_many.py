@@ -44,7 +44,8 @@ class Trouble(threading.Thread):
                     kill = self.cloud.aws.kill(self.cloud.on_publish, call, when, match=self.dataset.name, skip=skip)
                     self._faults.append(kill)
             self.cloud.send({"segment": {**about, "part": self._chance.randint(0, PARTS)}})
-            self.cloud.fire_sweep()
+            # Of this dataset alone: a sweep of all logs a line for each version of every test.
+            self.cloud.invoke(self.cloud.prune, {"dataset": self.dataset.name})
 
     def __enter__(self) -> "Trouble":
         self.start()
