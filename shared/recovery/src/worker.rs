@@ -290,8 +290,7 @@ impl Worker<'_> {
                 it.state.works() && it.generation == held.value.generation && lane < it.concurrency
             });
             let Some(current) = wanted else {
-                let cancelled =
-                    now_is.is_none_or(|it| matches!(it.state, RunState::Cancelling | RunState::Cancelled));
+                let cancelled = now_is.is_none_or(|it| it.is_cancelled());
                 return self.leave(run, held, cancelled, Left::Unwanted).await;
             };
             let rate = budget::rate(&feed.budget, current.rate);

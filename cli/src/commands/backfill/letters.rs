@@ -56,6 +56,21 @@ pub(super) struct Shown {
     pub(super) sent_at: Option<Timestamp>,
 }
 
+impl Shown {
+    /// What both pages show of it, the reason last.
+    pub(super) fn cells(&self) -> [String; 6] {
+        let seconds = self.sent_at.map(|at| now().duration_since(at).as_secs());
+        [
+            self.kind.as_str().to_owned(),
+            or_dash(self.feed.as_ref()),
+            or_dash(self.run),
+            or_dash(self.record.as_ref()),
+            or_dash(seconds.map(|seconds| length(u64::try_from(seconds).unwrap_or_default()))),
+            self.reason.clone(),
+        ]
+    }
+}
+
 /// Dead letters, as far as somebody looked at them.
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -134,12 +149,6 @@ fn meant(body: &str) -> Kind {
     }
 }
 
-/// How long ago, in words.
-pub(super) fn age(sent_at: Option<Timestamp>) -> String {
-    let seconds = sent_at.map(|at| now().duration_since(at).as_secs());
-    or_dash(seconds.map(|seconds| length(u64::try_from(seconds).unwrap_or_default())))
-}
-
 pub(super) async fn letters(app: &App, look: Look) -> Result<Answer, Failure> {
     let seen = Seen::look(&app.recovery_queue.dead_letters().await?, &look).await?;
     seen.say_of_others(app, &look);
@@ -164,14 +173,7 @@ pub(super) async fn letters(app: &App, look: Look) -> Result<Answer, Failure> {
 fn listed(app: &App, seen: &Seen) -> String {
     let mut table = app.screen.table(&["KIND", "FEED", "RUN", "RECORD", "AGE", "REASON"]);
     for (letter, _) in &seen.letters {
-        table.add_row([
-            letter.kind.as_str().to_owned(),
-            or_dash(letter.feed.as_ref()),
-            or_dash(letter.run),
-            or_dash(letter.record.as_ref()),
-            age(letter.sent_at),
-            letter.reason.clone(),
-        ]);
+        table.add_row(letter.cells());
     }
     text(&table)
 }

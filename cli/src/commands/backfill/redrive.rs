@@ -6,7 +6,7 @@ use std::time::Duration;
 use septet_recovery::FeedName;
 use serde_json::{Value, json};
 
-use super::letters::{Kind, Seen, age};
+use super::letters::{Kind, Seen};
 use super::outlook::{self, Outlook};
 use super::refused;
 use crate::app::App;
@@ -15,7 +15,7 @@ use crate::confirm::{Confirmed, confirm};
 use crate::exit;
 use crate::failure::Failure;
 use crate::queue::{DeadLetters, Task};
-use crate::screen::{Answer, or_dash, text};
+use crate::screen::{Answer, text};
 
 /// Between two looks at the task.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -87,15 +87,7 @@ impl Plan {
 
     fn page(&self, mut table: comfy_table::Table) -> String {
         for ((letter, _), outlook) in self.seen.letters.iter().zip(&self.outlooks) {
-            table.add_row([
-                letter.kind.as_str().to_owned(),
-                or_dash(letter.feed.as_ref()),
-                or_dash(letter.run),
-                or_dash(letter.record.as_ref()),
-                age(letter.sent_at),
-                letter.reason.clone(),
-                outlook.to_string(),
-            ]);
+            table.add_row(letter.cells().into_iter().chain([outlook.to_string()]));
         }
         let count = |is: fn(&Outlook) -> bool| self.outlooks.iter().filter(|it| is(it)).count();
         let works = count(|it| matches!(it, Outlook::Work { .. }));
