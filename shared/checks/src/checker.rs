@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::constraint::Seen;
 use crate::digest::{Encoder, Sum, leading};
+use crate::direct::Direct;
 use crate::distinct::Distinct;
 use crate::flat::Members;
 use crate::golden::Met;
@@ -119,9 +120,15 @@ impl Checker {
     // Callers are compiled to be small, which this is not to be.
     #[inline(never)]
     pub fn observe_page(&self, profile: &mut Profile, body: &[u8]) -> Result<PageEnd, Malformed> {
+        let body = json::text(body)?;
+        let directly = !self.measures && self.knows(profile);
+        let mut direct = directly.then(|| Direct::new(&self.plan, body)).flatten();
         let mut flat = std::mem::take(&mut profile.scratch.flat);
-        let end = json::page(body, &mut flat, |item| self.take(profile, item));
+        let end = json::page(body, &mut flat, direct.as_mut(), |item| self.take(profile, item));
         profile.scratch.flat = flat;
+        if let Some(direct) = direct {
+            direct.finish(profile);
+        }
         end
     }
 
@@ -251,8 +258,12 @@ impl Walk<'_> {
             }
             return;
         }
+        let parsed;
         let number = match view {
-            View::N(text) => Number::parse(text).ok(),
+            View::N(text) => {
+                parsed = Number::parse(text);
+                parsed.as_ref().ok()
+            }
             _ => None,
         };
         let sure =
@@ -264,7 +275,7 @@ impl Walk<'_> {
             },
             _ => None,
         };
-        let seen = Seen { view, number: number.as_ref(), moment: moment.as_ref() };
+        let seen = Seen { view, number, moment: moment.as_ref() };
         if let Some(values) = &mut counts.values {
             values.insert(&seen, compiled.epoch);
         }

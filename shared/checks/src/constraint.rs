@@ -89,6 +89,7 @@ impl Limit {
         Self { reached: false, ..Self::most(number, moment) }
     }
 
+    #[inline]
     fn allows(&self, seen: &Seen<'_>) -> bool {
         let order = match (seen.number, &self.number, seen.moment, &self.moment) {
             (Some(number), Some(bound), ..) => number.cmp(bound),
@@ -112,7 +113,16 @@ pub(crate) fn epoch_seconds(moment: &Moment) -> Option<Number> {
 }
 
 impl Constraint {
+    #[inline]
     pub(crate) fn holds(&self, seen: &Seen<'_>, encoder: &mut Encoder) -> bool {
+        match self {
+            Self::Range(limit) => limit.allows(seen),
+            _ => self.others_hold(seen, encoder),
+        }
+    }
+
+    /// One that is not as common as the range of a number.
+    fn others_hold(&self, seen: &Seen<'_>, encoder: &mut Encoder) -> bool {
         match self {
             Self::Counted => true,
             Self::Physical(physical) => {
@@ -156,6 +166,39 @@ impl Constraint {
                 let listed = valid.as_ref().is_none_or(|valid| valid.contain(seen.view, seen.number));
                 !listed || pattern.as_ref().is_some_and(|pattern| !found(pattern, seen.view))
             }
+        }
+    }
+}
+
+impl Constraint {
+    /// Whether a list or a map of so many elements or members keeps it, whatever they are; `false` if that takes a look.
+    pub(crate) fn surely_holds(&self, physical: PhysicalType, count: u64) -> bool {
+        let is = |expected: PhysicalType, holds: bool| physical != expected || holds;
+        match self {
+            Self::MinItems(least) => is(PhysicalType::L, count >= *least),
+            Self::MaxItems(most) => is(PhysicalType::L, count <= *most),
+            Self::Dimensions(exactly) => is(PhysicalType::L, count == *exactly),
+            Self::MinProperties(least) => is(PhysicalType::M, count >= *least),
+            Self::MaxProperties(most) => is(PhysicalType::M, count <= *most),
+            Self::Physical(_)
+            | Self::Logical { .. }
+            | Self::UniqueItems
+            | Self::Elements(_)
+            | Self::Normalized
+            | Self::OneOf(_)
+            | Self::Invalid { .. } => false,
+            // These concern texts, numbers and moments.
+            Self::Counted
+            | Self::MinLength(_)
+            | Self::MaxLength(_)
+            | Self::Pattern(_)
+            | Self::Text(_)
+            | Self::Integer(_)
+            | Self::Float(_)
+            | Self::MomentRead
+            | Self::Range(_)
+            | Self::MultipleOf(_)
+            | Self::Zoned => true,
         }
     }
 }

@@ -158,63 +158,63 @@ impl Encoder {
     }
 
     fn number(&mut self, text: &str) {
-        let start = self.out.len();
-        self.count(0);
-        if let Ok(number) = Number::parse(text) {
-            self.size += size::of_number(&number);
-            let (negative, digits, power) = number.parts();
-            write_integer(&mut self.out, negative, digits);
-            self.out.push(b'e');
-            write_integer(&mut self.out, power < 0, power.unsigned_abs().into());
-        } else {
-            self.odd_number(text);
-        }
-        let length = u32::try_from(self.out.len() - start - LENGTH).unwrap_or(u32::MAX);
-        self.out[start..start + LENGTH].copy_from_slice(&length.to_be_bytes());
+        let Ok(number) = Number::parse(text) else { return self.odd_number(text) };
+        self.size += size::of_number(&number);
+        let (negative, digits, power) = number.parts();
+        // Written from its end, so that it goes out at once.
+        let mut room = [0; 64];
+        let mut at = write_integer(&mut room, power < 0, power.unsigned_abs().into());
+        at -= 1;
+        room[at] = b'e';
+        at = write_integer(&mut room[..at], negative, digits) - LENGTH;
+        let length = (room.len() - at - LENGTH) as u32;
+        room[at..at + LENGTH].copy_from_slice(&length.to_be_bytes());
+        self.out.extend_from_slice(&room[at..]);
     }
 
     /// One that DynamoDB would not take.
+    #[cold]
     fn odd_number(&mut self, text: &str) {
         let number = Decimal::parse(text);
         self.size += number.as_ref().map_or(text.len() as u64, size::of_odd_number);
-        match number {
-            Some(number) if number.count == 0 => self.out.extend_from_slice(b"0e0"),
+        let written = match number {
+            Some(number) if number.count == 0 => "0e0".to_owned(),
             Some(number) => {
-                if number.negative {
-                    self.out.push(b'-');
-                }
-                self.out.extend(number.digits());
-                self.out.push(b'e');
-                write_integer(&mut self.out, number.exponent < 0, number.exponent.unsigned_abs().into());
+                let digits: String = number.digits().map(char::from).collect();
+                format!("{}{digits}e{}", if number.negative { "-" } else { "" }, number.exponent)
             }
-            None => self.out.extend_from_slice(text.as_bytes()),
-        }
+            None => text.to_owned(),
+        };
+        self.count(written.len());
+        self.out.extend_from_slice(written.as_bytes());
     }
 }
 
-fn write_integer(out: &mut Vec<u8>, negative: bool, size: u128) {
-    if negative {
-        out.push(b'-');
-    }
-    let mut digits = [0; 39];
-    let mut at = digits.len();
+/// Writes a number at the end of `room` and says where it begins.
+fn write_integer(room: &mut [u8], negative: bool, size: u128) -> usize {
+    let mut at = room.len();
+    let mut write = |byte: u8| {
+        at -= 1;
+        room[at] = byte;
+    };
     let mut rest = size;
     while u64::try_from(rest).is_err() {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
+        write(b'0' + (rest % 10) as u8);
         rest /= 10;
     }
     // 128 bits divide slowly, and most numbers do not have them.
     let mut rest = rest as u64;
     loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
+        write(b'0' + (rest % 10) as u8);
         rest /= 10;
         if rest == 0 {
             break;
         }
     }
-    out.extend_from_slice(&digits[at..]);
+    if negative {
+        write(b'-');
+    }
+    at
 }
 
 /// The first 16 bytes of a hash as a number.

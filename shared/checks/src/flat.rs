@@ -23,11 +23,27 @@ struct Node {
     truth: bool,
     /// Of a member of a map.
     name: Span,
+    /// Of a text or a binary.
     content: Span,
+    /// Of the members of a map, if it is known.
+    order: Option<Order>,
     /// How many nodes lie in this one, not counting those in them.
     count: u32,
     /// The first node after this one and all in it.
     after: u32,
+}
+
+/// Which members of a map come first by the bytes of their names: the places of all, four bits each.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Order(u32);
+
+impl Order {
+    /// Most members.
+    const FEW: usize = 8;
+
+    fn place(self, rank: usize) -> usize {
+        (self.0 >> (4 * rank) & 15) as usize
+    }
 }
 
 /// Where a text lies: from where to where, and whether in the buffer beside the nodes.
@@ -76,7 +92,7 @@ impl Flat {
     #[inline]
     fn push(&mut self, physical: PhysicalType, name: Span, content: Span, truth: bool) -> usize {
         let at = self.nodes.len();
-        self.nodes.push(Node { physical, truth, name, content, count: 0, after: index(at + 1) });
+        self.nodes.push(Node { physical, truth, name, content, order: None, count: 0, after: index(at + 1) });
         at
     }
 
@@ -85,6 +101,30 @@ impl Flat {
         let after = index(self.nodes.len());
         let node = &mut self.nodes[at];
         (node.count, node.after) = (count, after);
+    }
+
+    /// Tells in which order the members of a map are.
+    pub(crate) fn set_order(&mut self, at: usize, order: Option<Order>) {
+        self.nodes[at].order = order;
+    }
+
+    /// The order of the members of the map at `at`; none if there are too many to sort them in passing.
+    pub(crate) fn order(&self, body: &str, at: usize) -> Option<Order> {
+        let count = self.nodes[at].count as usize;
+        if count > Order::FEW {
+            return None;
+        }
+        let (mut names, mut places) = ([""; Order::FEW], [0; Order::FEW]);
+        for (place, name) in self.names(at).take(count).enumerate() {
+            let name = self.peek(body, name);
+            let mut rank = place;
+            while rank > 0 && names[rank - 1] > name {
+                (names[rank], places[rank]) = (names[rank - 1], places[rank - 1]);
+                rank -= 1;
+            }
+            (names[rank], places[rank]) = (name, index(place));
+        }
+        Some(Order(places.iter().rev().fold(0, |order, place| order << 4 | place)))
     }
 
     #[inline]
@@ -274,26 +314,17 @@ impl<'a> Members<'a> {
     /// The members sorted by the bytes of their names; none if there are too many to do that in passing.
     #[inline]
     pub(crate) fn sorted(self) -> Option<impl Iterator<Item = (&'a str, View<'a>)>> {
-        const FEW: usize = 8;
         let Inside { flat, body, at } = self.0;
-        let name = |at: u32| flat.peek(body, flat.nodes[at as usize].name);
-        let mut order = [0; FEW];
-        if self.len() > FEW {
-            return None;
+        let order = flat.nodes[at].order.or_else(|| flat.order(body, at))?;
+        let mut members = [0; Order::FEW];
+        let mut next = at + 1;
+        for member in members.iter_mut().take(self.len()) {
+            *member = next;
+            next = flat.nodes[next].after as usize;
         }
-        let mut next = index(at + 1);
-        for count in 0..self.len() {
-            let mut place = count;
-            while place > 0 && name(order[place - 1]) > name(next) {
-                order[place] = order[place - 1];
-                place -= 1;
-            }
-            order[place] = next;
-            next = flat.nodes[next as usize].after;
-        }
-        Some((0..self.len()).map(move |place| {
-            let at = order[place];
-            (name(at), Inside { flat, body, at: at as usize }.view())
+        Some((0..self.len()).map(move |rank| {
+            let at = members[order.place(rank)];
+            (flat.peek(body, flat.nodes[at].name), Inside { flat, body, at }.view())
         }))
     }
 

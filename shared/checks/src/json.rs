@@ -9,7 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use septet_contract::PhysicalType;
 
-use crate::flat::{Flat, LARGEST_BODY, Members, Span, index};
+use crate::direct::Direct;
+use crate::flat::{Flat, LARGEST_BODY, Members, Order, Span, index};
 use crate::value::Item;
 
 /// Deepest nesting of lists and maps: twice what DynamoDB stores.
@@ -47,36 +48,44 @@ pub struct PageEnd {
 ///
 /// Items that were handed on before the body turns out malformed are part of no page.
 pub fn read_page(body: &[u8], mut take: impl FnMut(Item)) -> Result<PageEnd, Malformed> {
-    page(body, &mut Flat::default(), |item| take(item.to_item()))
+    page(text(body)?, &mut Flat::default(), None, |item| take(item.to_item()))
 }
 
+/// The text of a body.
+pub(crate) fn text(body: &[u8]) -> Result<&str, Malformed> {
+    if body.len() > LARGEST_BODY {
+        return Err(Malformed { at: 0, problem: "larger than any page" });
+    }
+    std::str::from_utf8(body).map_err(|error| Malformed { at: error.valid_up_to(), problem: "not UTF-8" })
+}
+
+/// Reads a page; items that `direct` takes are not handed on.
 pub(crate) fn page(
-    body: &[u8],
+    body: &str,
     flat: &mut Flat,
+    mut direct: Option<&mut Direct<'_>>,
     mut each: impl FnMut(Members<'_>),
 ) -> Result<PageEnd, Malformed> {
-    let text = std::str::from_utf8(body)
-        .map_err(|error| Malformed { at: error.valid_up_to(), problem: "not UTF-8" })?;
-    let mut reader =
-        Reader { body: text, bytes: body, at: 0, plain: is_plain(body), shapes: Default::default() };
-    if body.len() > LARGEST_BODY {
-        return reader.fails("larger than any page");
-    }
+    let mut reader = Reader { body, bytes: body.as_bytes(), at: 0, shapes: Default::default() };
     let (mut items, mut count, mut next, mut read_units) = (None, None, None, None);
     reader.token(b'{', "an object expected")?;
     reader.members(|reader| {
         flat.clear();
         let name = reader.string(flat)?;
         reader.token(b':', "`:` expected")?;
-        match flat.peek(text, name) {
+        match flat.peek(body, name) {
             "Items" if items.is_none() => {
                 let mut seen = 0_u64;
                 reader.token(b'[', "a list of items expected")?;
                 reader.elements(|reader| {
+                    seen += 1;
+                    if let Some(end) = direct.as_mut().and_then(|direct| direct.take(reader.at)) {
+                        reader.at = end;
+                        return Ok(());
+                    }
                     flat.clear();
                     reader.map(flat, Span::default(), 0)?;
-                    each(flat.item(text));
-                    seen += 1;
+                    each(flat.item(body));
                     Ok(())
                 })?;
                 items = Some(seen);
@@ -85,14 +94,14 @@ pub(crate) fn page(
             "LastEvaluatedKey" if next.is_none() => {
                 flat.clear();
                 reader.map(flat, Span::default(), 0)?;
-                next = Some(flat.item(text).to_item());
+                next = Some(flat.item(body).to_item());
             }
             "ConsumedCapacity" if read_units.is_none() => {
                 reader.token(b'{', "an object expected")?;
                 reader.members(|reader| {
                     let name = reader.string(flat)?;
                     reader.token(b':', "`:` expected")?;
-                    match flat.peek(text, name) {
+                    match flat.peek(body, name) {
                         "CapacityUnits" => read_units = Some(reader.number()?),
                         _ => reader.skip(flat, 0)?,
                     }
@@ -122,8 +131,6 @@ struct Reader<'a> {
     body: &'a str,
     bytes: &'a [u8],
     at: usize,
-    /// Strings end at the next quote, whatever comes before.
-    plain: bool,
     /// How the members of the last map began, by how deep it lies.
     shapes: [Shape; SHAPES],
 }
@@ -137,6 +144,9 @@ struct Shape {
     beginnings: [Option<Beginning>; FEW as usize],
     /// How many are known.
     known: usize,
+    /// How many members the last map had, and in which order they are.
+    members: u32,
+    order: Option<Order>,
 }
 
 /// The beginning of a member: `"name":{"S":"`.
@@ -152,20 +162,10 @@ struct Beginning {
 
 /// Whether two texts of the same length, eight bytes at least, are the same.
 #[inline(always)]
-fn same(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
     let (ones, others) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
     ones.iter().zip(others).all(|(one, other)| one == other)
         && one.last_chunk::<8>() == other.last_chunk::<8>()
-}
-
-/// Whether a body has neither escapes nor control characters, as most have not.
-fn is_plain(body: &[u8]) -> bool {
-    let (words, rest) = body.as_chunks::<8>();
-    let odd = |word: u64| below(word, 0x20) | equal(word, b'\\');
-    // A branch for many words at once.
-    let plain =
-        |words: &[[u8; 8]]| words.iter().fold(0, |found, word| found | odd(u64::from_le_bytes(*word))) == 0;
-    words.chunks(64).all(plain) && rest.iter().all(|byte| *byte >= 0x20 && *byte != b'\\')
 }
 
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -182,6 +182,25 @@ fn below(word: u64, limit: u64) -> u64 {
 #[inline(always)]
 fn equal(word: u64, byte: u8) -> u64 {
     below(word ^ (ONES * u64::from(byte)), 1)
+}
+
+/// Where the next byte is that a string does not hold as it is: a quote, a backslash or a control character. The end if
+/// there is none.
+#[inline(always)]
+pub(crate) fn special(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let word = u64::from_le_bytes(*chunk);
+        // With this bit turned the quote comes next to the control characters.
+        let found = below(word ^ (ONES * 2), 0x21) | equal(word, b'\\');
+        if found != 0 {
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | ..0x20)) {
+        at += 1;
+    }
+    at
 }
 
 /// So many names are compared with each other; more are sorted.
@@ -264,12 +283,13 @@ impl<'a> Reader<'a> {
         let at = flat.open(PhysicalType::M, name);
         let body = self.body;
         self.token(b'{', "a map expected")?;
-        let mut count = 0;
+        let (mut count, mut as_before) = (0, true);
         self.members(|reader| {
             if let Some(begun) = reader.begun_as_before(deep, count) {
                 count += 1;
                 return reader.content(flat, begun.name, begun.physical, begun.quoted, deep);
             }
+            as_before = false;
             let start = reader.at;
             let name = reader.string(flat)?;
             if count < FEW {
@@ -292,6 +312,12 @@ impl<'a> Reader<'a> {
             }
         }
         flat.close(at, count);
+        if let Some(shape) = self.shapes.get_mut(deep) {
+            if !as_before || shape.members != count {
+                (shape.members, shape.order) = (count, flat.order(body, at));
+            }
+            flat.set_order(at, shape.order);
+        }
         Ok(())
     }
 
@@ -483,26 +509,7 @@ impl<'a> Reader<'a> {
     /// Goes on to the next quote or backslash of a string.
     #[inline]
     fn go_to_special(&mut self) -> Result<(), Malformed> {
-        while let Some(chunk) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk()) {
-            let word = u64::from_le_bytes(*chunk);
-            let mut found = equal(word, b'"');
-            if !self.plain {
-                found |= equal(word, b'\\') | below(word, 0x20);
-            }
-            if found != 0 {
-                self.at += (found.trailing_zeros() / 8) as usize;
-                return self.special();
-            }
-            self.at += 8;
-        }
-        while self.at < self.bytes.len() && !matches!(self.peek(), b'"' | b'\\' | ..0x20) {
-            self.at += 1;
-        }
-        self.special()
-    }
-
-    #[inline]
-    fn special(&self) -> Result<(), Malformed> {
+        self.at = special(self.bytes, self.at);
         match self.peek() {
             b'"' | b'\\' => Ok(()),
             _ if self.at >= self.bytes.len() => self.fails("the end within a string"),

@@ -109,6 +109,7 @@ mod compile;
 mod constraint;
 mod decimal;
 mod digest;
+mod direct;
 mod distance;
 mod distinct;
 mod evaluate;

@@ -69,7 +69,9 @@ impl Number {
     pub fn parse(text: &str) -> Result<Self, NumberError> {
         let bytes = text.as_bytes();
         match Self::parse_short(bytes) {
-            Some(number) => Ok(number),
+            Some((negative, mantissa, exponent)) => {
+                Ok(Self { negative, mantissa: mantissa.into(), exponent })
+            }
             None => Self::parse_long(bytes),
         }
     }
@@ -121,8 +123,8 @@ impl Number {
     }
 
     /// Reads what most numbers are: up to 18 digits with a point somewhere. `None` leaves the text to others.
-    #[inline]
-    fn parse_short(bytes: &[u8]) -> Option<Self> {
+    #[inline(always)]
+    fn parse_short(bytes: &[u8]) -> Option<(bool, u64, i32)> {
         let (negative, digits) = match bytes {
             [b'-', digits @ ..] => (true, digits),
             digits => (false, digits),
@@ -139,14 +141,14 @@ impl Number {
             }
         }
         if mantissa == 0 {
-            return Some(Self::ZERO);
+            return Some((false, 0, 0));
         }
         let mut exponent = point.map_or(0, |at| at as i32 + 1 - digits.len() as i32);
         while mantissa.is_multiple_of(10) {
             mantissa /= 10;
             exponent += 1;
         }
-        Some(Self { negative, mantissa: mantissa.into(), exponent })
+        Some((negative, mantissa, exponent))
     }
 
     /// Tells whether the number is below zero.
@@ -173,13 +175,12 @@ impl Number {
     /// The nearest `f64`; for statistics and display, never for a verdict.
     pub fn to_f64(&self) -> f64 {
         // Both are exact as `f64`, so one rounding is all there is.
-        const EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
+        const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
         const POWERS: [f64; 16] =
             [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-        let power = POWERS.get(self.exponent.unsigned_abs() as usize);
-        let size = match power {
-            Some(power) if self.mantissa <= EXACT && self.exponent < 0 => self.mantissa as f64 / power,
-            Some(power) if self.mantissa <= EXACT => self.mantissa as f64 * power,
+        let size = match (u64::try_from(self.mantissa), POWERS.get(self.exponent.unsigned_abs() as usize)) {
+            (Ok(digits), Some(power)) if digits <= EXACT && self.exponent < 0 => digits as f64 / power,
+            (Ok(digits), Some(power)) if digits <= EXACT => digits as f64 * power,
             _ => return self.to_string().parse().unwrap_or(f64::NAN),
         };
         if self.negative { -size } else { size }
@@ -234,6 +235,7 @@ impl Number {
         i64::from(self.exponent) + i64::from(digits(self.mantissa))
     }
 
+    #[inline]
     fn compare_size(&self, other: &Self) -> Ordering {
         if self.mantissa == 0 || other.mantissa == 0 {
             return self.mantissa.cmp(&other.mantissa);
@@ -339,6 +341,7 @@ impl Hash for Number {
 }
 
 impl Ord for Number {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.negative, other.negative) {
             (false, true) => Ordering::Greater,

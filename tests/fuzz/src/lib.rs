@@ -19,6 +19,13 @@ static CHECKER: LazyLock<Checker> = LazyLock::new(|| {
     )
 });
 
+/// Limits alone, of a contract that tells no values apart: most items are checked while they are read.
+static LIMITS: LazyLock<Checker> = LazyLock::new(|| {
+    let counts = |line: &&str| !line.contains("duplicateValues") && line.trim() != "unique: true";
+    let text: Vec<_> = include_str!("../rich.odcs.yaml").lines().filter(counts).collect();
+    Checker::of_limits(&Contract::parse(&text.join("\n")).unwrap_or_else(|found| panic!("{found:?}")))
+});
+
 static FEED: LazyLock<Feed> = LazyLock::new(|| {
     Feed::parse(include_str!("../../../feeds/plays.yaml")).unwrap_or_else(|found| panic!("{found:?}"))
 });
@@ -39,6 +46,10 @@ pub fn scan_page(body: &[u8]) {
     let (left, right) = items.split_at(items.len() / 2);
     let (mut left, right) = (seen(left), seen(right));
     assert_eq!(text(&seen(&items)), text(&whole));
+    let (mut limits, mut one_by_one) = (LIMITS.profile(), LIMITS.profile());
+    assert_eq!(LIMITS.observe_page(&mut limits, body).as_ref(), Ok(&end));
+    items.iter().for_each(|item| LIMITS.observe(&mut one_by_one, item));
+    assert_eq!(text(&limits), text(&one_by_one));
     left.merge(right);
     assert_eq!((left.digest(), left.bytes()), (whole.digest(), whole.bytes()));
     let kept = serde_json::from_str::<Profile>(&text(&whole));

@@ -11,83 +11,152 @@ use crate::statistics;
 /// Counts of the most frequent values after Misra and Gries, merged as Agarwal and others do ("Mergeable
 /// summaries"): each count is too low by at most `missed`, and so is the count 0 of a value that
 /// is not there. Which of the rare values are kept depends on order and split; the statement holds for any.
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Frequent {
     missed: u64,
-    counts: HashMap<u64, Counted, BuildHasherDefault<Uniform>>,
-}
-
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
-struct Counted {
-    count: u64,
-    /// As it is shown; once there were too many values, kept from the second time on only, for most come once.
-    text: Option<String>,
+    counts: Counts,
+    /// As they are shown; once there were too many values, kept from the second time on only, for most come once.
+    texts: HashMap<u64, String, BuildHasherDefault<Uniform>>,
 }
 
 /// Most values while they come.
 const MOST: usize = 96;
 
+/// Counts by hash, each in the first free place from where its hash points to, so that nearly every value that was not
+/// seen before is known as such by the place alone.
+#[derive(Debug, Default, Clone)]
+struct Counts {
+    /// None until there is a value. A count of 0 is a free place.
+    places: Vec<Counted>,
+    used: usize,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Counted {
+    hash: u64,
+    count: u64,
+    /// Whether its text is known.
+    known: bool,
+}
+
+/// More than there are values, also of two that are merged.
+const PLACES: usize = 256;
+
+impl Counts {
+    /// Where a hash is, or would be.
+    #[inline]
+    fn find(&self, hash: u64) -> usize {
+        let mut at = hash as usize % PLACES;
+        while self.places.get(at).is_some_and(|place| place.count > 0 && place.hash != hash) {
+            at = (at + 1) % PLACES;
+        }
+        at
+    }
+
+    fn get(&self, hash: u64) -> Counted {
+        self.places.get(self.find(hash)).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, more: Counted) {
+        self.places.resize(PLACES, Counted::default());
+        let at = self.find(more.hash);
+        let place = &mut self.places[at];
+        self.used += usize::from(place.count == 0);
+        *place = Counted {
+            hash: more.hash,
+            count: place.count.saturating_add(more.count),
+            known: place.known | more.known,
+        };
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Counted> {
+        self.places.iter().filter(|counted| counted.count > 0)
+    }
+}
+
 impl Frequent {
     pub(crate) fn is_empty(&self) -> bool {
-        self.counts.is_empty() && self.missed == 0
+        self.counts.used == 0 && self.missed == 0
     }
 
     #[inline]
     pub(crate) fn insert(&mut self, hash: u64, shown: impl FnOnce() -> String) {
-        if let Some(counted) = self.counts.get_mut(&hash) {
-            counted.count = counted.count.saturating_add(1);
-            if counted.text.is_none() {
-                counted.text = Some(shown());
+        let at = self.counts.find(hash);
+        match self.counts.places.get_mut(at) {
+            Some(place) if place.count > 0 => {
+                place.count = place.count.saturating_add(1);
+                if !std::mem::replace(&mut place.known, true) {
+                    self.texts.insert(hash, shown());
+                }
             }
-            return;
+            Some(place) if self.counts.used < MOST => {
+                let known = self.missed == 0;
+                *place = Counted { hash, count: 1, known };
+                self.counts.used += 1;
+                if known {
+                    self.texts.insert(hash, shown());
+                }
+            }
+            _ => self.insert_anew(hash, shown),
         }
-        if self.counts.len() >= MOST {
+    }
+
+    /// Inserts a value that there is no room for yet.
+    #[cold]
+    fn insert_anew(&mut self, hash: u64, shown: impl FnOnce() -> String) {
+        if self.counts.used >= MOST {
             self.lower(MOST / 2);
         }
-        let text = (self.missed == 0).then(shown);
-        self.counts.insert(hash, Counted { count: 1, text });
+        let known = self.missed == 0;
+        self.counts.add(Counted { hash, count: 1, known });
+        if known {
+            self.texts.insert(hash, shown());
+        }
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
         self.missed = self.missed.saturating_add(other.missed);
-        for (hash, more) in other.counts {
-            let counted = self.counts.entry(hash).or_default();
-            counted.count = counted.count.saturating_add(more.count);
-            counted.text = counted.text.take().or(more.text);
-        }
+        other.counts.iter().for_each(|counted| self.counts.add(*counted));
+        self.texts.extend(other.texts);
         self.shrink(MOST);
     }
 
     /// Keeps at most so many.
     pub(crate) fn shrink(&mut self, most: usize) {
-        if self.counts.len() > most {
+        if self.counts.used > most {
             self.lower(most);
         }
     }
 
     /// Lowers all counts by the greatest that is not among the `keep` highest, and drops what comes to nothing.
     fn lower(&mut self, keep: usize) {
-        let mut counts = [0; 2 * MOST];
-        let mut length = 0;
-        for (place, counted) in counts.iter_mut().zip(self.counts.values()) {
-            *place = counted.count;
-            length += 1;
-        }
-        let counts = &mut counts[..length];
-        let (_, by, _) = counts.select_nth_unstable_by(keep, |one, two| two.cmp(one));
-        let by = *by;
+        let repeated = self.counts.places.iter().map(|place| usize::from(place.count > 1)).sum::<usize>();
+        let by = if repeated <= keep {
+            // Most values come once.
+            1
+        } else {
+            let mut counts: Vec<_> = self.counts.iter().map(|counted| counted.count).collect();
+            *counts.select_nth_unstable_by(keep, |one, two| two.cmp(one)).1
+        };
         self.missed = self.missed.saturating_add(by);
-        self.counts.retain(|_, counted| {
-            counted.count = counted.count.saturating_sub(by);
-            counted.count > 0
-        });
+        let kept: Vec<_> = self.counts.iter().filter(|counted| counted.count > by).copied().collect();
+        self.counts.places.fill(Counted::default());
+        self.counts.used = 0;
+        for counted in kept {
+            self.counts.add(Counted { count: counted.count - by, ..counted });
+        }
+        self.texts.retain(|hash, _| self.counts.get(*hash).count > 0);
     }
 
     /// The most frequent ones that are known by their text.
     pub(crate) fn top(&self, most: usize) -> Vec<statistics::Frequent> {
-        let known = self.counts.values().filter_map(|counted| {
+        let known = self.counts.iter().filter_map(|counted| {
             let most = counted.count.saturating_add(self.missed);
-            Some(statistics::Frequent { value: counted.text.clone()?, least: counted.count, most })
+            Some(statistics::Frequent {
+                value: self.text(counted.hash)?.to_owned(),
+                least: counted.count,
+                most,
+            })
         });
         let mut known: Vec<_> = known.collect();
         known.sort_unstable_by(|one, two| two.least.cmp(&one.least).then_with(|| one.value.cmp(&two.value)));
@@ -97,16 +166,16 @@ impl Frequent {
 
     /// Values with their counts, as hashes.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.counts.iter().map(|(hash, counted)| (*hash, counted.count))
+        self.counts.iter().map(|counted| (counted.hash, counted.count))
     }
 
     /// Values that are known by their text.
     pub(crate) fn texts(&self) -> impl Iterator<Item = (u64, &str)> {
-        self.counts.iter().filter_map(|(hash, counted)| Some((*hash, counted.text.as_deref()?)))
+        self.texts.iter().map(|(hash, text)| (*hash, text.as_str()))
     }
 
     pub(crate) fn text(&self, hash: u64) -> Option<&str> {
-        self.counts.get(&hash)?.text.as_deref()
+        self.texts.get(&hash).map(String::as_str)
     }
 
     /// How much too low any count may be.
@@ -115,32 +184,50 @@ impl Frequent {
     }
 
     pub(crate) fn count(&self, hash: u64) -> u64 {
-        self.counts.get(&hash).map_or(0, |counted| counted.count)
+        self.counts.get(hash).count
+    }
+
+    /// Hash, count and text, the most frequent first.
+    fn sorted(&self) -> Vec<(u64, u64, Option<&str>)> {
+        let values = self.counts.iter().map(|counted| (counted.hash, counted.count, self.text(counted.hash)));
+        let mut sorted: Vec<_> = values.collect();
+        sorted.sort_unstable_by_key(|(hash, count, _)| (std::cmp::Reverse(*count), *hash));
+        sorted
+    }
+}
+
+impl PartialEq for Frequent {
+    fn eq(&self, other: &Self) -> bool {
+        self.missed == other.missed && self.sorted() == other.sorted()
     }
 }
 
 /// The most frequent first: hash in hexadecimal digits, count, text.
 impl Serialize for Frequent {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sorted: Vec<_> = self.counts.iter().collect();
-        sorted.sort_unstable_by_key(|(hash, counted)| (std::cmp::Reverse(counted.count), **hash));
         let values =
-            sorted.iter().map(|(hash, counted)| (format!("{hash:016x}"), counted.count, &counted.text));
+            self.sorted().into_iter().map(|(hash, count, text)| (format!("{hash:016x}"), count, text));
         (self.missed, values.collect::<Vec<_>>()).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Frequent {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
         let (missed, values) = <(u64, Vec<(String, u64, Option<String>)>)>::deserialize(deserializer)?;
         if values.len() > MOST {
-            return Err(serde::de::Error::custom("more frequent values than there may be"));
+            return Err(D::Error::custom("more frequent values than there may be"));
         }
-        let counts = values.into_iter().map(|(hash, count, text)| {
-            let hash = u64::from_str_radix(&hash, 16);
-            hash.map(|hash| (hash, Counted { count, text })).map_err(serde::de::Error::custom)
-        });
-        Ok(Self { missed, counts: counts.collect::<Result<_, _>>()? })
+        let mut frequent = Self { missed, ..Self::default() };
+        for (hash, count, text) in values {
+            let hash = u64::from_str_radix(&hash, 16).map_err(D::Error::custom)?;
+            if count == 0 {
+                return Err(D::Error::custom("a frequent value that never came"));
+            }
+            frequent.counts.add(Counted { hash, count, known: text.is_some() });
+            frequent.texts.extend(text.map(|text| (hash, text)));
+        }
+        Ok(frequent)
     }
 }
 
@@ -180,11 +267,11 @@ mod tests {
                     prop_assert!(found <= *count && found + frequent.missed >= *count, "{value} {count} {found}");
                 }
                 // As many as the parts that may have seen it once each.
-                for counted in frequent.counts.values().filter(|counted| counted.count > 3) {
-                    prop_assert!(counted.text.is_some());
+                for (hash, count) in frequent.counts() {
+                    prop_assert!(count <= 3 || frequent.text(hash).is_some());
                 }
             }
-            prop_assert!(merged.counts.len() <= most);
+            prop_assert!(merged.counts.used <= most);
             // What was lowered was taken from `most` values and one more each time.
             prop_assert!(merged.missed * (most.min(MOST / 2) as u64 + 1) <= 3 * values.len() as u64);
         }
@@ -198,6 +285,8 @@ mod tests {
         let texts: Vec<_> = json[1].as_array().unwrap().iter().map(|one| (&one[1], &one[2])).collect();
         assert_eq!(texts, [(&3.into(), &"3".into()), (&2.into(), &"1".into()), (&1.into(), &"2".into())]);
         assert!(Frequent::default().is_empty() && !frequent.is_empty());
-        assert!(serde_json::from_str::<Frequent>("[0,[[\"x\",1,null]]]").is_err());
+        for wrong in [r#"[0,[["x",1,null]]]"#, r#"[0,[["1",0,null]]]"#] {
+            assert!(serde_json::from_str::<Frequent>(wrong).is_err(), "{wrong}");
+        }
     }
 }

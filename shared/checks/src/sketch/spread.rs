@@ -41,8 +41,10 @@ impl Spread {
         self.count = self.count.saturating_add(1);
         self.least = Some(self.least.map_or(value, |least| least.min(value)));
         self.most = Some(self.most.map_or(value, |most| most.max(value)));
+        // The next value waits for this mean, but not for the division.
+        let share = 1.0 / self.count as f64;
         let distance = value - self.mean;
-        self.mean += distance / self.count as f64;
+        self.mean += distance * share;
         self.squares += distance * (value - self.mean);
         self.buckets.insert(value);
     }

@@ -1,5 +1,6 @@
 //! Tests of the whole: contracts as documents, items, reports.
 
+mod direct;
 mod distances;
 mod drift;
 mod hostile;

@@ -14,8 +14,18 @@ use crate::{Checker, Item, Outcome, Value};
 
 /// A contract with most that contracts can say.
 pub(super) fn rich() -> Contract {
-    contract(
-        r"
+    contract(RICH, RULES)
+}
+
+/// As [`rich`], without the rules that count duplicates.
+pub(super) fn without_duplicates() -> Contract {
+    let without = |text: &str| {
+        text.lines().filter(|line| !line.contains("duplicateValues")).collect::<Vec<_>>().join("\n")
+    };
+    contract(&without(RICH), &without(RULES))
+}
+
+const RICH: &str = "
 - name: text
   logicalType: string
   required: true
@@ -60,13 +70,12 @@ pub(super) fn rich() -> Contract {
         logicalTypeOptions: {minimum: 0, maximum: 1}
         quality:
           - {id: score_nulls, metric: nullValues, mustBe: 0}
-",
-        "
+";
+
+const RULES: &str = "
 - {id: rows, metric: rowCount, mustBeBetween: [3, 9]}
 - {id: pairs, metric: duplicateValues, arguments: {properties: [text, colour]}, mustBe: 0}
-",
-    )
-}
+";
 
 /// An item that is close to what [`rich`] asks for.
 pub(super) fn rich_item() -> impl Strategy<Value = Item> {
@@ -115,6 +124,31 @@ pub(super) fn rich_item() -> impl Strategy<Value = Item> {
     values.prop_map(move |values| {
         let present = names.iter().zip(values).filter_map(|(name, value)| Some(((*name).to_owned(), value?)));
         present.collect::<HashMap<_, _>>()
+    })
+}
+
+/// An item that keeps all limits of [`rich`].
+pub(super) fn sound_item() -> impl Strategy<Value = Item> {
+    let flag = any::<bool>().prop_map(Value::Bool);
+    let scores = vec("[01]|0\\.[0-9]{1,3}", 0..4).prop_map(|scores| {
+        let recs = scores.into_iter().map(|score| Value::M(item([("score", Value::N(score))])));
+        Value::L(recs.collect())
+    });
+    let known = (
+        "k[0-9]".prop_map(Value::S),
+        "[a-c]{1,3}".prop_map(Value::S),
+        prop::option::of(prop_oneof!["-?[24]", "[68]\\.0"].prop_map(Value::N)),
+        prop::option::of("2026-1[0-2]-[12][0-9]".prop_map(Value::S)),
+        prop::option::of(flag),
+        prop::option::of(scores),
+    );
+    known.prop_map(|(id, text, count, day, flag, recs)| {
+        let mut found = item([("id", id), ("text", text)]);
+        found.extend(count.map(|count| ("count".to_owned(), count)));
+        found.extend(day.map(|day| ("day".to_owned(), day)));
+        found.extend(flag.map(|flag| ("inner".to_owned(), Value::M(item([("Flag", flag)])))));
+        found.extend(recs.map(|recs| ("recs".to_owned(), recs)));
+        found
     })
 }
 

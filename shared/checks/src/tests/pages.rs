@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value as Json, json};
 
-use super::naive::{rich, rich_item};
+use super::naive::{rich, rich_item, sound_item, without_duplicates};
 use crate::samples::any_item;
 use crate::{Checker, History, Item, Value, read_page};
 
@@ -48,6 +48,16 @@ proptest! {
         let mut read = Vec::new();
         read_page(body.as_bytes(), |item| read.push(item)).unwrap();
         prop_assert_eq!(read, items);
+    }
+
+    #[test]
+    fn a_page_gives_the_limits_of_its_items(items in vec(prop_oneof![4 => sound_item(), 2 => rich_item(), 1 => any_item()], 0..40)) {
+        let page = json!({"Items": items.iter().map(written_item).collect::<Vec<_>>(), "Count": items.len()});
+        let checker = Checker::of_limits(&without_duplicates());
+        let (mut by_page, mut one_by_one) = (checker.profile(), checker.profile());
+        checker.observe_page(&mut by_page, page.to_string().as_bytes()).unwrap();
+        items.iter().for_each(|item| checker.observe(&mut one_by_one, item));
+        prop_assert_eq!(&by_page, &one_by_one);
     }
 }
 
