@@ -1,15 +1,15 @@
 //! Checks items one by one.
 
-use septet_contract::{Contract, Number, Object, PhysicalType, read_iso};
+use septet_contract::{Contract, Number, Object, PhysicalType};
 use sha2::{Digest, Sha256};
 
 use crate::constraint::Seen;
 use crate::digest::{Encoder, Sum, leading};
 use crate::direct::Direct;
 use crate::distinct::Distinct;
-use crate::flat::Members;
+use crate::flat::{Flat, Members};
 use crate::golden::Met;
-use crate::json::{self, Malformed, PageEnd};
+use crate::json::{self, Malformed, PageEnd, Take};
 use crate::plan::{KeyPart, Kind, Plan, ROOT};
 use crate::profile::{Place as Statistics, Profile, Ranked, Tally};
 use crate::value::Item;
@@ -121,47 +121,103 @@ impl Checker {
     #[inline(never)]
     pub fn observe_page(&self, profile: &mut Profile, body: &[u8]) -> Result<PageEnd, Malformed> {
         let body = json::text(body)?;
-        let directly = !self.measures && self.knows(profile);
-        let mut direct = directly.then(|| Direct::new(&self.plan, body)).flatten();
         let mut flat = std::mem::take(&mut profile.scratch.flat);
-        let end = json::page(body, &mut flat, direct.as_mut(), |item| self.take(profile, item));
-        profile.scratch.flat = flat;
+        let direct = self.knows(profile).then(|| Direct::new(&self.plan, body));
+        let mut page = Page { checker: self, profile, body, direct };
+        let end = json::page(body, &mut flat, &mut page);
+        let Page { profile, direct, .. } = page;
         if let Some(direct) = direct {
             direct.finish(profile);
         }
+        profile.scratch.flat = flat;
         end
     }
 
     fn take(&self, profile: &mut Profile, item: Members<'_>) {
-        let mut encoder = std::mem::take(&mut profile.scratch.encoder);
-        profile.items = profile.items.saturating_add(1);
-        let mut key = None;
-        if self.measures {
-            encoder.clear();
-            encoder.item(item);
-            profile.digest.add(Sum::from(encoder.hash()));
-            let bytes = encoder.size();
-            profile.bytes = profile.bytes.saturating_add(bytes);
-            profile.sizes.insert(bytes as f64);
-            key = self.plan.key_hash(item);
-            if let Some(key) = key {
-                profile.keys.insert(key);
-            }
+        self.note(profile, item);
+        if !self.knows(profile) {
+            return profile.mix();
         }
+        let encoder = std::mem::take(&mut profile.scratch.encoder);
         let mut walk = Walk { plan: &self.plan, profile, encoder, item, rank: None };
-        if self.knows(walk.profile) {
-            for (golden, met) in self.plan.golden.iter().zip(&mut walk.profile.golden) {
-                if Some(golden.hash) == key {
-                    golden.meet(item, met);
-                }
-            }
-            walk.members(ROOT, item, &Place::Item);
-            walk.combinations();
-        } else {
-            walk.profile.mix();
-        }
+        walk.members(ROOT, item, &Place::Item);
         let Walk { profile, encoder, .. } = walk;
         profile.scratch.encoder = encoder;
+        self.note_combinations(profile, item);
+    }
+
+    /// Counts an item as a whole.
+    fn note(&self, profile: &mut Profile, item: Members<'_>) {
+        profile.items = profile.items.saturating_add(1);
+        if !self.measures {
+            return;
+        }
+        let encoder = &mut profile.scratch.encoder;
+        encoder.clear();
+        encoder.item(item);
+        profile.digest.add(Sum::from(encoder.hash()));
+        let bytes = encoder.size();
+        profile.bytes = profile.bytes.saturating_add(bytes);
+        profile.sizes.insert(bytes as f64);
+        let Some(key) = self.plan.key_hash(item) else { return };
+        profile.keys.insert(key);
+        for (golden, met) in self.plan.golden.iter().zip(&mut profile.golden) {
+            if golden.hash == key {
+                golden.meet(item, met);
+            }
+        }
+    }
+
+    /// Values of several attributes taken together; a null among them makes them no value.
+    fn note_combinations(&self, profile: &mut Profile, item: Members<'_>) {
+        let encoder = &mut profile.scratch.encoder;
+        for (slot, attributes) in self.plan.distinct.iter().enumerate() {
+            if attributes.is_empty() {
+                continue;
+            }
+            encoder.clear();
+            let complete = attributes.iter().all(|attribute| match item.get(attribute) {
+                None | Some(View::Null) => false,
+                Some(value) => {
+                    encoder.value(value);
+                    true
+                }
+            });
+            if complete {
+                profile.distinct[slot].insert(encoder.short_hash());
+            }
+        }
+    }
+}
+
+/// A page on its way into a profile.
+struct Page<'a> {
+    checker: &'a Checker,
+    profile: &'a mut Profile,
+    body: &'a str,
+    /// None if the profile is of another contract.
+    direct: Option<Direct<'a>>,
+}
+
+impl Take for Page<'_> {
+    fn read(&mut self, at: usize, flat: &mut Flat) -> Option<usize> {
+        let Self { checker, profile, body, direct } = self;
+        let direct = direct.as_mut()?;
+        if !checker.measures && checker.plan.distinct.is_empty() {
+            let end = direct.take::<false>(at, flat)?;
+            profile.items = profile.items.saturating_add(1);
+            return Some(end);
+        }
+        let end = direct.take::<true>(at, flat)?;
+        let item = flat.item(body);
+        checker.note(profile, item);
+        direct.keep(profile, flat);
+        checker.note_combinations(profile, item);
+        Some(end)
+    }
+
+    fn take(&mut self, item: Members<'_>) {
+        self.checker.take(self.profile, item);
     }
 }
 
@@ -268,13 +324,7 @@ impl Walk<'_> {
         };
         let sure =
             compiled.sure & 1 << physical as u16 != 0 && (number.is_some() || physical != PhysicalType::N);
-        let moment = match (view, &compiled.moment) {
-            (View::S(text), Some(reader)) => match &reader.format {
-                Some(format) => format.read(text),
-                None => read_iso(text),
-            },
-            _ => None,
-        };
+        let moment = compiled.moment(view);
         let seen = Seen { view, number, moment: moment.as_ref() };
         if let Some(values) = &mut counts.values {
             values.insert(&seen, compiled.epoch);
@@ -339,26 +389,6 @@ impl Walk<'_> {
                 elements.iter().for_each(|element| self.value(items, element, place));
             }
             _ => {}
-        }
-    }
-
-    /// Values of several attributes taken together; a null among them makes them no value.
-    fn combinations(&mut self) {
-        for (slot, attributes) in self.plan.distinct.iter().enumerate() {
-            if attributes.is_empty() {
-                continue;
-            }
-            self.encoder.clear();
-            let complete = attributes.iter().all(|attribute| match self.item.get(attribute) {
-                None | Some(View::Null) => false,
-                Some(value) => {
-                    self.encoder.value(value);
-                    true
-                }
-            });
-            if complete {
-                self.profile.distinct[slot].insert(self.encoder.short_hash());
-            }
         }
     }
 

@@ -185,7 +185,7 @@ impl Compiler<'_> {
             self.at(node).types.push(check);
             self.at(node).epoch = logical == LogicalType::Timestamp;
             if matches!(logical, LogicalType::Date | LogicalType::Time | LogicalType::Timestamp) {
-                self.at(node).moment = Some(Reader { format });
+                self.at(node).reader = Some(Reader { format });
             }
         }
     }

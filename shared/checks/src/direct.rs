@@ -1,13 +1,14 @@
-//! Checks items while they are read, as long as nothing about them is to be told but that they are there.
+//! Checks items while they are read, as long as nothing is wrong with them.
 //!
-//! Most items keep all limits of their contract. One that does is counted here without being laid out first. One that
-//! does not, or that is written as DynamoDB writes nothing, counts for nothing here and is left to the reader that says
-//! what is wrong, so this one need not know.
+//! Most items keep all limits of their contract. One that does is counted here at less cost than laying it out and
+//! walking through it takes. One that does not, or that is written as DynamoDB writes nothing, counts for nothing here
+//! and is left to the reader that says what is wrong, so this one need not know.
 
-use septet_contract::{Number, PhysicalType, read_iso};
+use septet_contract::{Number, PhysicalType};
 
 use crate::constraint::Seen;
 use crate::digest::Encoder;
+use crate::flat::{Flat, Order, Span, index};
 use crate::json::{same, special};
 use crate::plan::{Node, Plan, ROOT};
 use crate::profile::Profile;
@@ -25,12 +26,14 @@ pub(crate) struct Direct<'a> {
     body: &'a str,
     bytes: &'a [u8],
     at: usize,
-    /// How the members of the last map of each place began, in their order.
-    guesses: Vec<Vec<Guess>>,
+    maps: Vec<Maps>,
     /// Of each place, in this item and in all.
     item: Vec<Counts>,
     all: Vec<Counts>,
-    items: u64,
+    /// Of each node of the last item that was laid out, where the contract has it.
+    places: Vec<u32>,
+    /// Of that item, in their order.
+    numbers: Vec<Number>,
     /// Items in a row that were left.
     left: u32,
     encoder: Encoder,
@@ -43,44 +46,58 @@ struct Counts {
     absent: u32,
 }
 
+/// How the last map of a place was written.
+#[derive(Debug, Default, Clone)]
+struct Maps {
+    /// How its members began, in their order.
+    guesses: Vec<Guess>,
+    /// How many there were, and in which order.
+    members: u32,
+    order: Option<Order>,
+}
+
 /// The beginning of a member with that of its value, `"name":{"S":"`, and what it is of.
 #[derive(Debug, Clone, Copy)]
 struct Guess {
     start: usize,
     length: usize,
+    name: Span,
     member: usize,
     physical: PhysicalType,
 }
 
 impl<'a> Direct<'a> {
-    /// None if more than types is to be counted of what keeps the limits.
-    pub(crate) fn new(plan: &'a Plan, body: &'a str) -> Option<Self> {
+    pub(crate) fn new(plan: &'a Plan, body: &'a str) -> Self {
         let places = plan.nodes.len();
-        plan.distinct.is_empty().then(|| Self {
+        Self {
             plan,
             body,
             bytes: body.as_bytes(),
             at: 0,
-            guesses: vec![Vec::new(); places],
+            maps: vec![Maps::default(); places],
             item: vec![Counts::default(); places],
             all: vec![Counts::default(); places],
-            items: 0,
+            places: Vec::new(),
+            numbers: Vec::new(),
             left: 0,
             encoder: Encoder::default(),
-        })
+        }
     }
 
-    /// Reads the item that begins at `at` and says where it ends, if nothing is wrong with it.
-    pub(crate) fn take(&mut self, at: usize) -> Option<usize> {
+    /// Reads the item that begins at `at` and says where it ends, if nothing is wrong with it. It is laid out if that
+    /// is asked for.
+    pub(crate) fn take<const LAID_OUT: bool>(&mut self, at: usize, flat: &mut Flat) -> Option<usize> {
         self.at = at;
+        flat.clear();
+        self.places.clear();
+        self.numbers.clear();
         let pauses = self.left >= PATIENCE;
-        if pauses || self.byte(b'{').and_then(|()| self.map(ROOT)).is_none() {
+        if pauses || self.whole::<LAID_OUT>(flat).is_none() {
             self.left = (self.left + 1) % (PATIENCE + PAUSE);
             self.item.fill(Counts::default());
             return None;
         }
         self.left = 0;
-        self.items += 1;
         for (all, item) in self.all.iter_mut().zip(&mut self.item) {
             let item = std::mem::take(item);
             for (count, more) in all.types.iter_mut().zip(item.types) {
@@ -91,15 +108,57 @@ impl<'a> Direct<'a> {
         Some(self.at)
     }
 
-    /// Adds what was counted.
+    /// Adds what was counted of all items: values by type, and absences.
     pub(crate) fn finish(self, profile: &mut Profile) {
-        profile.items = profile.items.saturating_add(self.items);
         for (place, counts) in profile.places.iter_mut().zip(&self.all) {
             for (count, more) in place.types.iter_mut().zip(counts.types) {
                 *count = count.saturating_add(more.into());
             }
             place.absent = place.absent.saturating_add(counts.absent.into());
         }
+    }
+
+    /// Adds what is kept of the values of the last item beside that.
+    pub(crate) fn keep(&mut self, profile: &mut Profile, flat: &Flat) {
+        let mut numbers = self.numbers.iter();
+        for (at, place) in self.places.iter().enumerate().skip(1) {
+            let (place, view) = (*place as usize, flat.view(self.body, at));
+            let node = &self.plan.nodes[place];
+            let number = if matches!(view, View::N(_)) { numbers.next() } else { None };
+            if matches!(view, View::Null) {
+                continue;
+            }
+            if let Some(values) = &mut profile.places[place].values {
+                let moment = node.moment(view);
+                values.insert(&Seen { view, number, moment: moment.as_ref() }, node.epoch);
+            }
+            for slot in &node.distinct {
+                self.encoder.clear();
+                self.encoder.value(view);
+                profile.distinct[*slot].insert(self.encoder.short_hash());
+            }
+        }
+    }
+
+    fn whole<const LAID_OUT: bool>(&mut self, flat: &mut Flat) -> Option<()> {
+        self.byte(b'{')?;
+        let at = self.open::<LAID_OUT>(flat, ROOT, PhysicalType::M, Span::default());
+        self.map::<LAID_OUT>(flat, at, ROOT).map(drop)
+    }
+
+    #[inline(always)]
+    fn open<const LAID_OUT: bool>(
+        &mut self,
+        flat: &mut Flat,
+        place: usize,
+        physical: PhysicalType,
+        name: Span,
+    ) -> usize {
+        if !LAID_OUT {
+            return 0;
+        }
+        self.places.push(index(place));
+        flat.open(physical, name)
     }
 
     #[inline(always)]
@@ -118,32 +177,35 @@ impl<'a> Direct<'a> {
     }
 
     /// Reads a map whose first brace is read, and says how many members it has.
-    fn map(&mut self, place: usize) -> Option<u64> {
+    fn map<const LAID_OUT: bool>(&mut self, flat: &mut Flat, at: usize, place: usize) -> Option<u32> {
         let plan = self.plan;
         let node = &plan.nodes[place];
         if node.members.len() > MOST_MEMBERS || node.map.is_some() {
             return None;
         }
-        let (mut seen, mut number) = (0_u64, 0);
+        let (mut seen, mut count, mut as_before) = (0_u64, 0_u32, true);
         let mut more = self.bytes.get(self.at)? != &b'}';
         if !more {
             self.at += 1;
         }
         while more {
-            let (member, physical) = match self.guessed(place, number) {
-                Some(known) => known,
-                None => self.learn(place, number)?,
+            let begun = match self.guessed(place, count) {
+                Some(begun) => begun,
+                None => {
+                    as_before = false;
+                    self.learn(place, count)?
+                }
             };
-            let bit = 1 << member;
+            let bit = 1 << begun.member;
             if seen & bit != 0 {
                 return None;
             }
             seen |= bit;
-            self.value(node.members.node(member), physical)?;
-            number += 1;
+            self.value::<LAID_OUT>(flat, node.members.node(begun.member), begun.name, begun.physical)?;
+            count += 1;
             more = self.goes_on(b'}')?;
         }
-        if number < node.members.len() {
+        if (count as usize) < node.members.len() {
             for (at, (_, member)) in node.members.iter().enumerate() {
                 if seen >> at & 1 == 0 {
                     if plan.nodes[member].required.is_some() {
@@ -153,37 +215,43 @@ impl<'a> Direct<'a> {
                 }
             }
         }
-        Some(number as u64)
+        if LAID_OUT {
+            flat.close(at, count);
+            let maps = &mut self.maps[place];
+            if !as_before || maps.members != count {
+                (maps.members, maps.order) = (count, flat.order(self.body, at));
+            }
+            flat.set_order(at, maps.order);
+        }
+        Some(count)
     }
 
     #[inline(always)]
-    fn guessed(&mut self, place: usize, number: usize) -> Option<(usize, PhysicalType)> {
-        let guess = self.guesses[place].get(number)?;
+    fn guessed(&mut self, place: usize, number: u32) -> Option<Guess> {
+        let guess = *self.maps[place].guesses.get(number as usize)?;
         let before = self.bytes.get(guess.start..guess.start + guess.length)?;
         let now = self.bytes.get(self.at..self.at + guess.length)?;
         if !same(before, now) {
             return None;
         }
         self.at += guess.length;
-        Some((guess.member, guess.physical))
+        Some(guess)
     }
 
     /// Reads the beginning of a member that is not the one expected.
     #[cold]
-    fn learn(&mut self, place: usize, number: usize) -> Option<(usize, PhysicalType)> {
-        let start = self.at;
+    fn learn(&mut self, place: usize, number: u32) -> Option<Guess> {
+        let (number, start) = (number as usize, self.at);
         self.byte(b'"')?;
-        let name = self.text()?;
-        let member = self.plan.nodes[place].members.find(name, number)?;
+        let (name, text) = self.text()?;
+        let member = self.plan.nodes[place].members.find(text, number)?;
         self.byte(b':')?;
         let physical = self.physical()?;
-        let guess = Guess { start, length: self.at - start, member, physical };
-        let guesses = &mut self.guesses[place];
-        match guesses.get_mut(number) {
-            Some(known) => *known = guess,
-            None => guesses.push(guess),
-        }
-        Some((member, physical))
+        let guess = Guess { start, length: self.at - start, name, member, physical };
+        let guesses = &mut self.maps[place].guesses;
+        guesses.truncate(number);
+        guesses.push(guess);
+        Some(guess)
     }
 
     /// Reads `{"S":"` or another beginning of a value.
@@ -213,29 +281,42 @@ impl<'a> Direct<'a> {
 
     /// Reads a value whose beginning is read, to its last brace.
     #[inline(always)]
-    fn value(&mut self, place: usize, physical: PhysicalType) -> Option<()> {
+    fn value<const LAID_OUT: bool>(
+        &mut self,
+        flat: &mut Flat,
+        place: usize,
+        name: Span,
+        physical: PhysicalType,
+    ) -> Option<()> {
         let node = &self.plan.nodes[place];
         self.item[place].types[physical as usize] += 1;
+        let at = self.open::<LAID_OUT>(flat, place, physical, name);
         let bare = node.bare & 1 << physical as u16 != 0;
         match physical {
             PhysicalType::S => {
-                let text = self.text()?;
+                let (span, text) = self.text()?;
+                if LAID_OUT {
+                    flat.set_content(at, span);
+                }
                 if !bare {
-                    self.holds(node, View::S(text))?;
+                    self.holds::<LAID_OUT>(node, View::S(text))?;
                 }
             }
             PhysicalType::N => {
-                let text = self.text()?;
-                self.holds(node, View::N(text))?;
+                let (span, text) = self.text()?;
+                if LAID_OUT {
+                    flat.set_content(at, span);
+                }
+                self.holds::<LAID_OUT>(node, View::N(text))?;
             }
             PhysicalType::M => {
-                let count = self.map(place)?;
+                let count = self.map::<LAID_OUT>(flat, at, place)?;
                 if !bare {
                     self.holds_so_many(node, physical, count)?;
                 }
             }
             PhysicalType::L => {
-                let count = self.list(node)?;
+                let count = self.list::<LAID_OUT>(flat, at, node)?;
                 if !bare {
                     self.holds_so_many(node, physical, count)?;
                 }
@@ -243,8 +324,11 @@ impl<'a> Direct<'a> {
             PhysicalType::Bool => {
                 let truth = self.bytes.get(self.at..)?.starts_with(b"true");
                 self.word(if truth { "true" } else { "false" })?;
+                if LAID_OUT {
+                    flat.set_truth(at, truth);
+                }
                 if !bare {
-                    self.holds(node, View::Bool(truth))?;
+                    self.holds::<LAID_OUT>(node, View::Bool(truth))?;
                 }
             }
             PhysicalType::Null => {
@@ -260,21 +344,23 @@ impl<'a> Direct<'a> {
 
     /// As [`map`](Self::map), of a list.
     #[inline(always)]
-    fn list(&mut self, node: &Node) -> Option<u64> {
+    fn list<const LAID_OUT: bool>(&mut self, flat: &mut Flat, at: usize, node: &Node) -> Option<u32> {
         let items = node.items?;
-        if self.bytes.get(self.at)? == &b']' {
-            self.at += 1;
-            return Some(0);
-        }
         let mut count = 0;
-        loop {
-            let physical = self.physical()?;
-            self.value(items, physical)?;
-            count += 1;
-            if !self.goes_on(b']')? {
-                return Some(count);
-            }
+        let mut more = self.bytes.get(self.at)? != &b']';
+        if !more {
+            self.at += 1;
         }
+        while more {
+            let physical = self.physical()?;
+            self.value::<LAID_OUT>(flat, items, Span::default(), physical)?;
+            count += 1;
+            more = self.goes_on(b']')?;
+        }
+        if LAID_OUT {
+            flat.close(at, count);
+        }
+        Some(count)
     }
 
     fn word(&mut self, word: &str) -> Option<()> {
@@ -283,46 +369,44 @@ impl<'a> Direct<'a> {
 
     /// Reads a text whose first quote is read.
     #[inline(always)]
-    fn text(&mut self) -> Option<&'a str> {
+    fn text(&mut self) -> Option<(Span, &'a str)> {
         let start = self.at;
         let end = special(self.bytes, start);
         self.at = end;
         self.byte(b'"')?;
-        self.body.get(start..end)
+        Some((Span::of_body(start, end), self.body.get(start..end)?))
     }
 
     /// Whether all that is asked of a value holds, and nothing else is to be counted.
     #[inline(always)]
-    fn holds(&mut self, node: &Node, view: View<'_>) -> Option<()> {
-        let physical = view.physical();
+    fn holds<const LAID_OUT: bool>(&mut self, node: &Node, view: View<'_>) -> Option<()> {
         let parsed;
         let number = match view {
             View::N(text) => {
                 parsed = Number::parse(text);
-                Some(parsed.as_ref().ok()?)
+                let number = parsed.as_ref().ok()?;
+                if LAID_OUT {
+                    self.numbers.push(*number);
+                }
+                Some(number)
             }
             _ => None,
         };
-        let moment = match (view, &node.moment) {
-            (View::S(text), Some(reader)) => match &reader.format {
-                Some(format) => format.read(text),
-                None => read_iso(text),
-            },
-            _ => None,
-        };
+        let moment = node.moment(view);
         let seen = Seen { view, number, moment: moment.as_ref() };
         let (checks, encoder) = (&self.plan.checks, &mut self.encoder);
         let mut holds = |check: &usize| checks[*check].test.holds(&seen, encoder);
-        let sound = (node.sure & 1 << physical as u16 != 0 || node.types.iter().all(&mut holds))
+        let sound = (node.sure & 1 << view.physical() as u16 != 0 || node.types.iter().all(&mut holds))
             && node.values.iter().all(&mut holds)
             && !node.metrics.iter().any(&mut holds);
         sound.then_some(())
     }
 
     /// As [`holds`](Self::holds), of a list or map of which no more than this is known.
-    fn holds_so_many(&self, node: &Node, physical: PhysicalType, count: u64) -> Option<()> {
+    fn holds_so_many(&self, node: &Node, physical: PhysicalType, count: u32) -> Option<()> {
         let sure = node.sure & 1 << physical as u16 != 0 && node.metrics.is_empty();
         let mut all = node.values.iter();
-        (sure && all.all(|check| self.plan.checks[*check].test.surely_holds(physical, count))).then_some(())
+        (sure && all.all(|check| self.plan.checks[*check].test.surely_holds(physical, count.into())))
+            .then_some(())
     }
 }

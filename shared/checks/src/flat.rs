@@ -103,6 +103,16 @@ impl Flat {
         (node.count, node.after) = (count, after);
     }
 
+    /// Gives a value that was opened its text.
+    #[inline]
+    pub(crate) fn set_content(&mut self, at: usize, content: Span) {
+        self.nodes[at].content = content;
+    }
+
+    pub(crate) fn set_truth(&mut self, at: usize, truth: bool) {
+        self.nodes[at].truth = truth;
+    }
+
     /// Tells in which order the members of a map are.
     pub(crate) fn set_order(&mut self, at: usize, order: Option<Order>) {
         self.nodes[at].order = order;
@@ -165,6 +175,12 @@ impl Flat {
             next = node.after as usize;
             Some(node.name)
         })
+    }
+
+    /// The value at `at`.
+    #[inline(always)]
+    pub(crate) fn view<'a>(&'a self, body: &'a str, at: usize) -> View<'a> {
+        Inside { flat: self, body, at }.view()
     }
 
     /// The item, whose texts lie in this body.

@@ -9,7 +9,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use septet_contract::PhysicalType;
 
-use crate::direct::Direct;
 use crate::flat::{Flat, LARGEST_BODY, Members, Order, Span, index};
 use crate::value::Item;
 
@@ -48,7 +47,7 @@ pub struct PageEnd {
 ///
 /// Items that were handed on before the body turns out malformed are part of no page.
 pub fn read_page(body: &[u8], mut take: impl FnMut(Item)) -> Result<PageEnd, Malformed> {
-    page(text(body)?, &mut Flat::default(), None, |item| take(item.to_item()))
+    page(text(body)?, &mut Flat::default(), &mut |item: Members<'_>| take(item.to_item()))
 }
 
 /// The text of a body.
@@ -59,13 +58,23 @@ pub(crate) fn text(body: &[u8]) -> Result<&str, Malformed> {
     std::str::from_utf8(body).map_err(|error| Malformed { at: error.valid_up_to(), problem: "not UTF-8" })
 }
 
-/// Reads a page; items that `direct` takes are not handed on.
-pub(crate) fn page(
-    body: &str,
-    flat: &mut Flat,
-    mut direct: Option<&mut Direct<'_>>,
-    mut each: impl FnMut(Members<'_>),
-) -> Result<PageEnd, Malformed> {
+/// What is done with items.
+pub(crate) trait Take {
+    /// Reads the item that begins at `at` by itself, and says where it ends; none leaves it to the reader.
+    fn read(&mut self, _at: usize, _flat: &mut Flat) -> Option<usize> {
+        None
+    }
+
+    fn take(&mut self, item: Members<'_>);
+}
+
+impl<F: FnMut(Members<'_>)> Take for F {
+    fn take(&mut self, item: Members<'_>) {
+        self(item);
+    }
+}
+
+pub(crate) fn page(body: &str, flat: &mut Flat, to: &mut impl Take) -> Result<PageEnd, Malformed> {
     let mut reader = Reader { body, bytes: body.as_bytes(), at: 0, shapes: Default::default() };
     let (mut items, mut count, mut next, mut read_units) = (None, None, None, None);
     reader.token(b'{', "an object expected")?;
@@ -79,13 +88,13 @@ pub(crate) fn page(
                 reader.token(b'[', "a list of items expected")?;
                 reader.elements(|reader| {
                     seen += 1;
-                    if let Some(end) = direct.as_mut().and_then(|direct| direct.take(reader.at)) {
+                    if let Some(end) = to.read(reader.at, flat) {
                         reader.at = end;
                         return Ok(());
                     }
                     flat.clear();
                     reader.map(flat, Span::default(), 0)?;
-                    each(flat.item(body));
+                    to.take(flat.item(body));
                     Ok(())
                 })?;
                 items = Some(seen);

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use septet_contract::{Condition, LambdaRule, MomentFormat, Number, PhysicalType, Severity, Unit};
+use septet_contract::{
+    Condition, LambdaRule, Moment, MomentFormat, Number, PhysicalType, Severity, Unit, read_iso,
+};
 
 use crate::constraint::Constraint;
 use crate::distinct::MOST_DISTINCT;
@@ -62,7 +64,7 @@ pub(crate) struct Node {
     /// Where distinct values are counted.
     pub(crate) distinct: Vec<usize>,
     /// How to read the moment that a string holds.
-    pub(crate) moment: Option<Reader>,
+    pub(crate) reader: Option<Reader>,
     /// Whether numbers are seconds since 1970.
     pub(crate) epoch: bool,
     /// Members of a map by their names.
@@ -76,13 +78,23 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// The moment that a string is, where one is expected.
+    #[inline]
+    pub(crate) fn moment(&self, view: View<'_>) -> Option<Moment> {
+        match (view, &self.reader) {
+            (View::S(text), Some(Reader { format: Some(format) })) => format.read(text),
+            (View::S(text), Some(Reader { format: None })) => read_iso(text),
+            _ => None,
+        }
+    }
+
     /// Whether nothing but the type is looked at.
     pub(crate) fn is_plain(&self) -> bool {
         self.values.is_empty()
             && self.metrics.is_empty()
             && self.distinct.is_empty()
             && self.invalid.is_none()
-            && self.moment.is_none()
+            && self.reader.is_none()
     }
 }
 

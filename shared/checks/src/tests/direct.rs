@@ -2,6 +2,7 @@
 
 use super::contract;
 use crate::direct::{Direct, PATIENCE, PAUSE};
+use crate::flat::Flat;
 use crate::plan::Plan;
 
 fn plan(properties: &str) -> Plan {
@@ -30,12 +31,12 @@ fn rich() -> Plan {
 /// Which of these items are taken, each by itself.
 fn taken(items: &[&str]) -> Vec<bool> {
     let plan = rich();
-    let takes = |item: &&str| match Direct::new(&plan, item).unwrap().take(0) {
-        Some(end) => {
-            assert_eq!(end, item.len());
-            true
-        }
-        None => false,
+    let takes = |item: &&str| {
+        let mut flat = Flat::default();
+        let end = Direct::new(&plan, item).take::<false>(0, &mut flat);
+        assert_eq!(Direct::new(&plan, item).take::<true>(0, &mut flat), end);
+        assert!(end.is_none_or(|end| end == item.len()));
+        end.is_some()
     };
     items.iter().map(takes).collect()
 }
@@ -82,16 +83,13 @@ fn items_with_anything_to_tell_are_left() {
 }
 
 #[test]
-fn where_values_are_told_apart_nothing_is_taken() {
-    let plan = plan("- {name: mail, logicalType: string, unique: true}");
-    assert!(Direct::new(&plan, "").is_none());
-}
-
-#[test]
 fn after_some_odd_items_there_is_a_pause() {
     let (good, odd) = (r#"{"id":{"S":"k"}}"#, r#"{"id":{"N":"1"}}"#);
     let (plan, page) = (plan(""), [odd, good].concat());
-    let mut direct = Direct::new(&plan, &page).unwrap();
-    let takes = |number| direct.take(if number < PATIENCE { 0 } else { odd.len() }).is_some();
+    let (mut direct, mut flat) = (Direct::new(&plan, &page), Flat::default());
+    let takes = |number| {
+        let at = if number < PATIENCE { 0 } else { odd.len() };
+        direct.take::<false>(at, &mut flat).is_some()
+    };
     assert_eq!((0..1_000).position(takes), Some((PATIENCE + PAUSE) as usize));
 }

@@ -32,33 +32,68 @@ fn written_item(item: &Item) -> Json {
     item.iter().map(|(name, value)| (name.clone(), written(value))).collect()
 }
 
+/// Some items as the body of a page, the members of all maps of an item as far turned as its number says.
+fn page_of(items: &[(Item, usize)]) -> String {
+    let all: Vec<_> = items.iter().map(|(item, turn)| turned(&written_item(item), *turn)).collect();
+    format!(r#"{{"Items":[{}],"Count":{}}}"#, all.join(","), items.len())
+}
+
+fn turned(value: &Json, turn: usize) -> String {
+    match value {
+        Json::Object(members) => {
+            let mut members: Vec<_> = members
+                .iter()
+                .map(|(name, value)| format!("{}:{}", json!(name), turned(value, turn)))
+                .collect();
+            let by = turn % members.len().max(1);
+            members.rotate_left(by);
+            format!("{{{}}}", members.join(","))
+        }
+        Json::Array(all) => {
+            let all: Vec<_> = all.iter().map(|value| turned(value, turn)).collect();
+            format!("[{}]", all.join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Items, most of them sound, each with how far its maps are turned.
+fn any_items() -> impl Strategy<Value = Vec<(Item, usize)>> {
+    let item = prop_oneof![4 => sound_item(), 2 => rich_item(), 1 => any_item()];
+    vec((item, prop_oneof![4 => Just(0_usize), 1 => 0..4_usize]), 0..30)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_page_gives_the_profile_of_its_items(items in vec(prop_oneof![rich_item(), any_item()], 0..12)) {
-        let page = json!({"Items": items.iter().map(written_item).collect::<Vec<_>>(), "Count": items.len()});
-        let body = page.to_string();
-        let checker = Checker::new(&rich());
-        let (mut by_page, mut one_by_one) = (checker.profile(), checker.profile());
-        let end = checker.observe_page(&mut by_page, body.as_bytes()).unwrap();
-        items.iter().for_each(|item| checker.observe(&mut one_by_one, item));
-        prop_assert_eq!(&by_page, &one_by_one);
-        prop_assert_eq!((end.items, end.next), (items.len() as u64, None));
+    fn a_page_gives_the_profile_of_its_items(items in any_items()) {
+        let body = page_of(&items);
+        for checker in [
+            Checker::new(&rich()),
+            Checker::of_limits(&rich()),
+            Checker::of_limits(&without_duplicates()),
+        ] {
+            let (mut by_page, mut one_by_one) = (checker.profile(), checker.profile());
+            let end = checker.observe_page(&mut by_page, body.as_bytes()).unwrap();
+            items.iter().for_each(|(item, _)| checker.observe(&mut one_by_one, item));
+            prop_assert_eq!(&by_page, &one_by_one);
+            prop_assert_eq!((end.items, end.next), (items.len() as u64, None));
+        }
         let mut read = Vec::new();
         read_page(body.as_bytes(), |item| read.push(item)).unwrap();
-        prop_assert_eq!(read, items);
+        prop_assert!(read.iter().eq(items.iter().map(|(item, _)| item)));
     }
+}
 
-    #[test]
-    fn a_page_gives_the_limits_of_its_items(items in vec(prop_oneof![4 => sound_item(), 2 => rich_item(), 1 => any_item()], 0..40)) {
-        let page = json!({"Items": items.iter().map(written_item).collect::<Vec<_>>(), "Count": items.len()});
-        let checker = Checker::of_limits(&without_duplicates());
-        let (mut by_page, mut one_by_one) = (checker.profile(), checker.profile());
-        checker.observe_page(&mut by_page, page.to_string().as_bytes()).unwrap();
-        items.iter().for_each(|item| checker.observe(&mut one_by_one, item));
-        prop_assert_eq!(&by_page, &one_by_one);
-    }
+#[test]
+fn a_map_that_ends_early_is_not_ordered_as_the_one_before() {
+    let checker = Checker::new(&rich());
+    let (mut by_page, mut one_by_one) = (checker.profile(), checker.profile());
+    let body = br#"{"Items":[{"yy":{"S":"1"},"bb":{"S":"2"}},{"yy":{"S":"1"}}]}"#;
+    checker.observe_page(&mut by_page, body).unwrap();
+    read_page(body, |item| checker.observe(&mut one_by_one, &item)).unwrap();
+    assert_eq!(by_page, one_by_one);
 }
 
 #[test]
