@@ -4,10 +4,10 @@ import itertools
 import json
 import math
 import random
-import threading
 from collections import Counter
 
 from dataset import LIFE, Dataset, import_items
+from trouble import Trouble
 
 ITEMS = 200_000
 PARTS = 16
@@ -17,43 +17,36 @@ CALLS = ["Scan", "PutItem", "SendMessage", "TransactWriteItems"]
 POINTS = list(itertools.product(CALLS, ["before", "after"]))
 
 
-class Trouble(threading.Thread):
-    """Kills workers of a shared check at random, doubles its messages, and sweeps as the schedule does, until stopped."""
+class Crowded(Trouble):
+    """Kills workers of a shared check at random, doubles its messages, and sweeps as the schedule does."""
+
+    every = 0.5
 
     def __init__(self, dataset: Dataset, table: str) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self.cloud, self.dataset, self.table = dataset.cloud, dataset, table
-        self._faults, self._chance, self._stopped = [], random.Random(7), threading.Event()
+        self._faults, self._chance = [], random.Random(7)
 
     @property
     def killed(self) -> int:
         """How many workers were killed."""
         return sum(len(self.cloud.aws.fired(fault)) for fault in self._faults)
 
-    def run(self) -> None:
-        while not self._stopped.wait(0.5):
-            version = self.dataset.version_of(self.table)
-            sharing = version and version.get("sharing")
-            if not sharing:
-                continue
-            about = {"table": self.table, "table_id": version["table_id"], "dataset": self.dataset.name}
-            about |= {"version": int(version["version"]), "sharing": sharing["id"]}
-            if not self._faults:
-                for call, when in POINTS:
-                    skip = 0 if call == "TransactWriteItems" else self._chance.randint(0, 8)
-                    kill = self.cloud.aws.kill(self.cloud.on_publish, call, when, match=self.dataset.name, skip=skip)
-                    self._faults.append(kill)
-            self.cloud.send({"segment": {**about, "part": self._chance.randint(0, PARTS)}})
-            # Of this dataset alone: a sweep of all logs a line for each version of every test.
-            self.cloud.invoke(self.cloud.prune, {"dataset": self.dataset.name})
-
-    def __enter__(self) -> "Trouble":
-        self.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._stopped.set()
-        self.join()
+    def cause(self) -> None:
+        version = self.dataset.version_of(self.table)
+        sharing = version and version.get("sharing")
+        if not sharing:
+            return
+        about = {"table": self.table, "table_id": version["table_id"], "dataset": self.dataset.name}
+        about |= {"version": int(version["version"]), "sharing": sharing["id"]}
+        if not self._faults:
+            for call, when in POINTS:
+                skip = 0 if call == "TransactWriteItems" else self._chance.randint(0, 8)
+                kill = self.cloud.aws.kill(self.cloud.on_publish, call, when, match=self.dataset.name, skip=skip)
+                self._faults.append(kill)
+        self.cloud.send({"segment": {**about, "part": self._chance.randint(0, PARTS)}})
+        # Of this dataset alone: a sweep of all logs a line for each version of every test.
+        self.cloud.invoke(self.cloud.prune, {"dataset": self.dataset.name})
 
 
 def imported(dataset: Dataset) -> str:
@@ -105,7 +98,7 @@ def test_many_invocations_some_killed_see_what_one_sees_and_give_one_verdict(clo
         assert calm.actions(expected["version"]) == Counter([*LIFE, "promote"])
 
         table = imported(many)
-        with Trouble(many, table) as trouble:
+        with Crowded(many, table) as trouble:
             many.signal(table, items=ITEMS)
             version = many.until_live(table, 240)
         assert trouble.killed >= 6

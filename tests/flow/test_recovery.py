@@ -1,11 +1,11 @@
 """Four lost days come back from a real third party, whatever happens to those who bring them."""
 
 import json
-import threading
 import time
 from collections import Counter
 
 from feed import FIRST, LAST, ODD, ODD_RECORDS, SHORT, SHORT_RECORDS, Feed, lost, plays, seconds
+from trouble import Trouble
 from waiting import until
 
 HOURS = 96
@@ -21,32 +21,23 @@ POINTS = [
 ]
 
 
-class Trouble(threading.Thread):
-    """Kills a worker every second, doubles messages, and sweeps as the schedule does, until it is stopped."""
+class Killed(Trouble):
+    """Kills a worker every second, doubles messages, and sweeps as the schedule does."""
 
     def __init__(self, cloud, feeds: list[Feed]) -> None:
-        super().__init__(daemon=True)
-        self.cloud, self.feeds, self.kills, self._stopped = cloud, feeds, 0, threading.Event()
+        super().__init__()
+        self.cloud, self.feeds, self.kills = cloud, feeds, 0
 
-    def run(self) -> None:
-        while not self._stopped.wait(1.0):
-            self.cloud.aws.fire_schedule(self.cloud.outputs["RecoverySweepSchedule"])
-            for feed in self.feeds:
-                self.cloud.send({"feed": feed.name, "run": feed.run_id, "lane": 0}, self.cloud.recovery_queue)
-            if self.kills < KILLS:
-                action, when = POINTS[self.kills % len(POINTS)]
-                fault = self.cloud.aws.kill(self.cloud.backfill, action, when)
-                while not self.cloud.aws.fired(fault) and not self._stopped.wait(0.1):
-                    pass
-                self.kills += len(self.cloud.aws.fired(fault))
-
-    def __enter__(self) -> "Trouble":
-        self.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._stopped.set()
-        self.join()
+    def cause(self) -> None:
+        self.cloud.aws.fire_schedule(self.cloud.outputs["RecoverySweepSchedule"])
+        for feed in self.feeds:
+            self.cloud.send({"feed": feed.name, "run": feed.run_id, "lane": 0}, self.cloud.recovery_queue)
+        if self.kills < KILLS:
+            action, when = POINTS[self.kills % len(POINTS)]
+            fault = self.cloud.aws.kill(self.cloud.backfill, action, when)
+            while not self.cloud.aws.fired(fault) and not self.over(0.1):
+                pass
+            self.kills += len(self.cloud.aws.fired(fault))
 
 
 def test_nothing_is_missing_though_workers_are_killed_messages_doubled_and_answers_lost(cloud, party, tmp_path):
@@ -67,7 +58,7 @@ def test_nothing_is_missing_though_workers_are_killed_messages_doubled_and_answe
         # Calls that succeed, with messages that the queue did not take by no fault of ours.
         cloud.aws.fail_part("SendMessageBatch", 3, times=8, skip=4, match=queue.queue, **mine): 8,
     }
-    with Trouble(cloud, [queue, table]) as trouble:
+    with Killed(cloud, [queue, table]) as trouble:
         assert [feed.until_over(240) for feed in (queue, table)] == ["succeeded", "succeeded"]
     assert trouble.kills == KILLS
     assert {fault: len(cloud.aws.fired(fault)) for fault in faults} == faults

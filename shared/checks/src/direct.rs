@@ -46,14 +46,13 @@ struct Counts {
     absent: u32,
 }
 
-/// How the last map of a place was written.
+/// How the maps of a place are written.
 #[derive(Debug, Default, Clone)]
 struct Maps {
-    /// How its members began, in their order.
+    /// How the first member begins that a map is expected to have, the second, and so on.
     guesses: Vec<Guess>,
-    /// How many there were, and in which order.
-    members: u32,
-    order: Option<Order>,
+    /// In which order they are if a map has so many of them.
+    order: Option<(u32, Option<Order>)>,
 }
 
 /// The beginning of a member with that of its value, `"name":{"S":"`, and what it is of.
@@ -183,7 +182,7 @@ impl<'a> Direct<'a> {
         if node.members.len() > MOST_MEMBERS || node.map.is_some() {
             return None;
         }
-        let (mut seen, mut count, mut as_before) = (0_u64, 0_u32, true);
+        let (mut seen, mut count) = (0_u64, 0_u32);
         let mut more = self.bytes.get(self.at)? != &b'}';
         if !more {
             self.at += 1;
@@ -191,10 +190,7 @@ impl<'a> Direct<'a> {
         while more {
             let begun = match self.guessed(place, count) {
                 Some(begun) => begun,
-                None => {
-                    as_before = false;
-                    self.learn(place, count)?
-                }
+                None => self.learn(place, count)?,
             };
             let bit = 1 << begun.member;
             if seen & bit != 0 {
@@ -217,11 +213,12 @@ impl<'a> Direct<'a> {
         }
         if LAID_OUT {
             flat.close(at, count);
-            let maps = &mut self.maps[place];
-            if !as_before || maps.members != count {
-                (maps.members, maps.order) = (count, flat.order(self.body, at));
-            }
-            flat.set_order(at, maps.order);
+            let order = match self.maps[place].order {
+                Some((members, order)) if members == count => order,
+                _ => flat.order(self.body, at),
+            };
+            self.maps[place].order = Some((count, order));
+            flat.set_order(at, order);
         }
         Some(count)
     }
@@ -248,9 +245,12 @@ impl<'a> Direct<'a> {
         self.byte(b':')?;
         let physical = self.physical()?;
         let guess = Guess { start, length: self.at - start, name, member, physical };
-        let guesses = &mut self.maps[place].guesses;
-        guesses.truncate(number);
-        guesses.push(guess);
+        let maps = &mut self.maps[place];
+        maps.order = None;
+        match maps.guesses.get_mut(number) {
+            Some(known) => *known = guess,
+            None => maps.guesses.push(guess),
+        }
         Some(guess)
     }
 

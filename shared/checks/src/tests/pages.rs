@@ -97,6 +97,20 @@ fn a_map_that_ends_early_is_not_ordered_as_the_one_before() {
 }
 
 #[test]
+fn a_map_is_not_ordered_as_one_before_an_item_that_was_left() {
+    let checker = Checker::new(&rich());
+    let (mut by_page, mut one_by_one) = (checker.profile(), checker.profile());
+    let body = br#"{"Items":[
+        {"id":{"S":"k1"},"text":{"S":"a"},"recs":{"L":[]}},
+        {"id":{"S":"k2"},"text":{"S":"a"},"colour":{"S":"green"}},
+        {"id":{"S":"k3"},"text":{"S":"a"},"colour":{"S":"red"}}]}"#;
+    let body: Vec<_> = body.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    checker.observe_page(&mut by_page, &body).unwrap();
+    read_page(&body, |item| checker.observe(&mut one_by_one, &item)).unwrap();
+    assert_eq!(by_page, one_by_one);
+}
+
+#[test]
 fn limits_alone_give_the_same_answers_without_statistics() {
     let (whole, limits) = (Checker::new(&rich()), Checker::of_limits(&rich()));
     let body = br#"{"Items":[{"id":{"S":"k1"},"text":{"S":"abcd"},"more":{"N":"1"}},{"id":{"S":"k2"}}]}"#;
