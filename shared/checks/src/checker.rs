@@ -33,7 +33,7 @@ impl Checker {
         Self::of(contract.object())
     }
 
-    /// Compiles what a contract says of single items and their number, at half the cost: the profiles have
+    /// Compiles what a contract says of single items and their number, at a third of the cost: the profiles have
     /// neither digest nor sizes nor statistics, and rules over those are `errored`.
     pub fn of_limits(contract: &Contract) -> Self {
         let mut checker = Self::new(contract);
