@@ -314,18 +314,14 @@ impl Walk<'_> {
             }
             return;
         }
-        let parsed;
         let number = match view {
-            View::N(text) => {
-                parsed = Number::parse(text);
-                parsed.as_ref().ok()
-            }
+            View::N(text) => Number::parse(text).ok(),
             _ => None,
         };
         let sure =
             compiled.sure & 1 << physical as u16 != 0 && (number.is_some() || physical != PhysicalType::N);
         let moment = compiled.moment(view);
-        let seen = Seen { view, number, moment: moment.as_ref() };
+        let seen = Seen { view, number: number.as_ref(), moment: moment.as_ref() };
         if let Some(values) = &mut counts.values {
             values.insert(&seen, compiled.epoch);
         }
@@ -349,9 +345,7 @@ impl Walk<'_> {
             self.fail(invalid, place, Some(view));
         }
         for slot in &compiled.distinct {
-            self.encoder.clear();
-            self.encoder.value(view);
-            self.profile.distinct[*slot].insert(self.encoder.short_hash());
+            self.profile.distinct[*slot].insert(self.encoder.short_hash_of(view));
         }
     }
 

@@ -113,16 +113,7 @@ pub(crate) fn epoch_seconds(moment: &Moment) -> Option<Number> {
 }
 
 impl Constraint {
-    #[inline]
     pub(crate) fn holds(&self, seen: &Seen<'_>, encoder: &mut Encoder) -> bool {
-        match self {
-            Self::Range(limit) => limit.allows(seen),
-            _ => self.others_hold(seen, encoder),
-        }
-    }
-
-    /// One that is not as common as the range of a number.
-    fn others_hold(&self, seen: &Seen<'_>, encoder: &mut Encoder) -> bool {
         match self {
             Self::Counted => true,
             Self::Physical(physical) => {
@@ -152,13 +143,14 @@ impl Constraint {
             Self::MomentRead => !matches!(seen.view, View::S(_)) || seen.moment.is_some(),
             Self::Range(limit) => limit.allows(seen),
             Self::MultipleOf(step) => seen.number.is_none_or(|number| number.is_multiple_of(step)),
-            Self::MinItems(least) => elements(seen.view).is_none_or(|count| count >= *least),
-            Self::MaxItems(most) => elements(seen.view).is_none_or(|count| count <= *most),
+            Self::MinItems(_) | Self::MaxItems(_) | Self::Dimensions(_) => {
+                elements(seen.view).is_none_or(|count| self.allows(count))
+            }
             Self::UniqueItems => are_unique(seen.view, encoder),
-            Self::MinProperties(least) => members(seen.view).is_none_or(|count| count >= *least),
-            Self::MaxProperties(most) => members(seen.view).is_none_or(|count| count <= *most),
+            Self::MinProperties(_) | Self::MaxProperties(_) => {
+                members(seen.view).is_none_or(|count| self.allows(count))
+            }
             Self::Zoned => seen.moment.is_none_or(|moment| moment.offset.is_some()),
-            Self::Dimensions(count) => elements(seen.view).is_none_or(|elements| elements == *count),
             Self::Elements(element) => are_elements(element, seen.view),
             Self::Normalized => is_normalized(seen.view),
             Self::OneOf(literals) => literals.contain(seen.view, seen.number),
@@ -168,18 +160,26 @@ impl Constraint {
             }
         }
     }
-}
 
-impl Constraint {
+    /// Whether it lets a list or a map have so many elements or members, whichever of both it concerns.
+    fn allows(&self, count: u64) -> bool {
+        match self {
+            Self::MinItems(least) | Self::MinProperties(least) => count >= *least,
+            Self::MaxItems(most) | Self::MaxProperties(most) => count <= *most,
+            Self::Dimensions(exactly) => count == *exactly,
+            _ => true,
+        }
+    }
+
     /// Whether a list or a map of so many elements or members keeps it, whatever they are; `false` if that takes a look.
     pub(crate) fn surely_holds(&self, physical: PhysicalType, count: u64) -> bool {
-        let is = |expected: PhysicalType, holds: bool| physical != expected || holds;
         match self {
-            Self::MinItems(least) => is(PhysicalType::L, count >= *least),
-            Self::MaxItems(most) => is(PhysicalType::L, count <= *most),
-            Self::Dimensions(exactly) => is(PhysicalType::L, count == *exactly),
-            Self::MinProperties(least) => is(PhysicalType::M, count >= *least),
-            Self::MaxProperties(most) => is(PhysicalType::M, count <= *most),
+            Self::MinItems(_) | Self::MaxItems(_) | Self::Dimensions(_) => {
+                physical != PhysicalType::L || self.allows(count)
+            }
+            Self::MinProperties(_) | Self::MaxProperties(_) => {
+                physical != PhysicalType::M || self.allows(count)
+            }
             Self::Physical(_)
             | Self::Logical { .. }
             | Self::UniqueItems
@@ -252,14 +252,7 @@ fn members(view: View<'_>) -> Option<u64> {
 /// Sets are unique as they are.
 fn are_unique(view: View<'_>, encoder: &mut Encoder) -> bool {
     let View::L(elements) = view else { return true };
-    let mut hashes: Vec<_> = elements
-        .iter()
-        .map(|element| {
-            encoder.clear();
-            encoder.value(element);
-            encoder.short_hash()
-        })
-        .collect();
+    let mut hashes: Vec<_> = elements.iter().map(|element| encoder.short_hash_of(element)).collect();
     hashes.sort_unstable();
     hashes.windows(2).all(|pair| pair[0] != pair[1])
 }

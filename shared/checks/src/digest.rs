@@ -44,6 +44,13 @@ impl Encoder {
         Sha256::digest(&self.out).into()
     }
 
+    /// The [`short_hash`](Self::short_hash) of one value.
+    pub(crate) fn short_hash_of(&mut self, value: View<'_>) -> u128 {
+        self.clear();
+        self.value(value);
+        self.short_hash()
+    }
+
     /// The first 16 bytes of [`hash`](Self::hash).
     pub(crate) fn short_hash(&self) -> u128 {
         leading(&self.hash())

@@ -4,11 +4,11 @@
 //! walking through it takes. One that does not, or that is written as DynamoDB writes nothing, counts for nothing here
 //! and is left to the reader that says what is wrong, so this one need not know.
 
-use septet_contract::{Number, PhysicalType};
+use septet_contract::{Moment, Number, PhysicalType};
 
 use crate::constraint::Seen;
 use crate::digest::Encoder;
-use crate::flat::{Flat, Order, Span, index};
+use crate::flat::{Flat, Orders, Span, index};
 use crate::json::{same, special};
 use crate::plan::{Node, Plan, ROOT};
 use crate::profile::Profile;
@@ -32,8 +32,9 @@ pub(crate) struct Direct<'a> {
     all: Vec<Counts>,
     /// Of each node of the last item that was laid out, where the contract has it.
     places: Vec<u32>,
-    /// Of that item, in their order.
+    /// Of that item, in their order: numbers, and what is read of strings where moments are expected.
     numbers: Vec<Number>,
+    moments: Vec<Option<Moment>>,
     /// Items in a row that were left.
     left: u32,
     encoder: Encoder,
@@ -51,8 +52,7 @@ struct Counts {
 struct Maps {
     /// How the first member begins that a map is expected to have, the second, and so on.
     guesses: Vec<Guess>,
-    /// In which order they are if a map has so many of them.
-    order: Option<(u32, Option<Order>)>,
+    orders: Orders,
 }
 
 /// The beginning of a member with that of its value, `"name":{"S":"`, and what it is of.
@@ -78,6 +78,7 @@ impl<'a> Direct<'a> {
             all: vec![Counts::default(); places],
             places: Vec::new(),
             numbers: Vec::new(),
+            moments: Vec::new(),
             left: 0,
             encoder: Encoder::default(),
         }
@@ -90,6 +91,7 @@ impl<'a> Direct<'a> {
         flat.clear();
         self.places.clear();
         self.numbers.clear();
+        self.moments.clear();
         let pauses = self.left >= PATIENCE;
         if pauses || self.whole::<LAID_OUT>(flat).is_none() {
             self.left = (self.left + 1) % (PATIENCE + PAUSE);
@@ -119,45 +121,31 @@ impl<'a> Direct<'a> {
 
     /// Adds what is kept of the values of the last item beside that.
     pub(crate) fn keep(&mut self, profile: &mut Profile, flat: &Flat) {
-        let mut numbers = self.numbers.iter();
+        let (mut numbers, mut moments) = (self.numbers.iter(), self.moments.iter());
         for (at, place) in self.places.iter().enumerate().skip(1) {
             let (place, view) = (*place as usize, flat.view(self.body, at));
             let node = &self.plan.nodes[place];
-            let number = if matches!(view, View::N(_)) { numbers.next() } else { None };
-            if matches!(view, View::Null) {
-                continue;
-            }
+            let (number, moment) = match view {
+                View::Null => continue,
+                View::N(_) => (numbers.next(), None),
+                View::S(_) if node.reader.is_some() => (None, moments.next().and_then(Option::as_ref)),
+                _ => (None, None),
+            };
             if let Some(values) = &mut profile.places[place].values {
-                let moment = node.moment(view);
-                values.insert(&Seen { view, number, moment: moment.as_ref() }, node.epoch);
+                values.insert(&Seen { view, number, moment }, node.epoch);
             }
             for slot in &node.distinct {
-                self.encoder.clear();
-                self.encoder.value(view);
-                profile.distinct[*slot].insert(self.encoder.short_hash());
+                profile.distinct[*slot].insert(self.encoder.short_hash_of(view));
             }
         }
     }
 
     fn whole<const LAID_OUT: bool>(&mut self, flat: &mut Flat) -> Option<()> {
         self.byte(b'{')?;
-        let at = self.open::<LAID_OUT>(flat, ROOT, PhysicalType::M, Span::default());
-        self.map::<LAID_OUT>(flat, at, ROOT).map(drop)
-    }
-
-    #[inline(always)]
-    fn open<const LAID_OUT: bool>(
-        &mut self,
-        flat: &mut Flat,
-        place: usize,
-        physical: PhysicalType,
-        name: Span,
-    ) -> usize {
-        if !LAID_OUT {
-            return 0;
+        if LAID_OUT {
+            self.places.push(index(ROOT));
         }
-        self.places.push(index(place));
-        flat.open(physical, name)
+        self.map::<LAID_OUT>(flat, ROOT, Span::default()).map(drop)
     }
 
     #[inline(always)]
@@ -176,12 +164,13 @@ impl<'a> Direct<'a> {
     }
 
     /// Reads a map whose first brace is read, and says how many members it has.
-    fn map<const LAID_OUT: bool>(&mut self, flat: &mut Flat, at: usize, place: usize) -> Option<u32> {
+    fn map<const LAID_OUT: bool>(&mut self, flat: &mut Flat, place: usize, name: Span) -> Option<u32> {
         let plan = self.plan;
         let node = &plan.nodes[place];
         if node.members.len() > MOST_MEMBERS || node.map.is_some() {
             return None;
         }
+        let at = if LAID_OUT { flat.open(PhysicalType::M, name) } else { 0 };
         let (mut seen, mut count) = (0_u64, 0_u32);
         let mut more = self.bytes.get(self.at)? != &b'}';
         if !more {
@@ -212,13 +201,7 @@ impl<'a> Direct<'a> {
             }
         }
         if LAID_OUT {
-            flat.close(at, count);
-            let order = match self.maps[place].order {
-                Some((members, order)) if members == count => order,
-                _ => flat.order(self.body, at),
-            };
-            self.maps[place].order = Some((count, order));
-            flat.set_order(at, order);
+            flat.close_alike(self.body, at, count, &mut self.maps[place].orders);
         }
         Some(count)
     }
@@ -246,7 +229,7 @@ impl<'a> Direct<'a> {
         let physical = self.physical()?;
         let guess = Guess { start, length: self.at - start, name, member, physical };
         let maps = &mut self.maps[place];
-        maps.order = None;
+        maps.orders.forget();
         match maps.guesses.get_mut(number) {
             Some(known) => *known = guess,
             None => maps.guesses.push(guess),
@@ -290,33 +273,30 @@ impl<'a> Direct<'a> {
     ) -> Option<()> {
         let node = &self.plan.nodes[place];
         self.item[place].types[physical as usize] += 1;
-        let at = self.open::<LAID_OUT>(flat, place, physical, name);
+        if LAID_OUT {
+            self.places.push(index(place));
+        }
         let bare = node.bare & 1 << physical as u16 != 0;
         match physical {
-            PhysicalType::S => {
+            PhysicalType::S | PhysicalType::N => {
                 let (span, text) = self.text()?;
                 if LAID_OUT {
-                    flat.set_content(at, span);
+                    flat.text(physical, name, span);
                 }
-                if !bare {
+                if physical == PhysicalType::N {
+                    self.holds::<LAID_OUT>(node, View::N(text))?;
+                } else if !bare {
                     self.holds::<LAID_OUT>(node, View::S(text))?;
                 }
             }
-            PhysicalType::N => {
-                let (span, text) = self.text()?;
-                if LAID_OUT {
-                    flat.set_content(at, span);
-                }
-                self.holds::<LAID_OUT>(node, View::N(text))?;
-            }
             PhysicalType::M => {
-                let count = self.map::<LAID_OUT>(flat, at, place)?;
+                let count = self.map::<LAID_OUT>(flat, place, name)?;
                 if !bare {
                     self.holds_so_many(node, physical, count)?;
                 }
             }
             PhysicalType::L => {
-                let count = self.list::<LAID_OUT>(flat, at, node)?;
+                let count = self.list::<LAID_OUT>(flat, node, name)?;
                 if !bare {
                     self.holds_so_many(node, physical, count)?;
                 }
@@ -325,7 +305,7 @@ impl<'a> Direct<'a> {
                 let truth = self.bytes.get(self.at..)?.starts_with(b"true");
                 self.word(if truth { "true" } else { "false" })?;
                 if LAID_OUT {
-                    flat.set_truth(at, truth);
+                    flat.truth(name, truth);
                 }
                 if !bare {
                     self.holds::<LAID_OUT>(node, View::Bool(truth))?;
@@ -336,6 +316,9 @@ impl<'a> Direct<'a> {
                 if node.required.is_some() {
                     return None;
                 }
+                if LAID_OUT {
+                    flat.open(physical, name);
+                }
             }
             _ => return None,
         }
@@ -344,8 +327,9 @@ impl<'a> Direct<'a> {
 
     /// As [`map`](Self::map), of a list.
     #[inline(always)]
-    fn list<const LAID_OUT: bool>(&mut self, flat: &mut Flat, at: usize, node: &Node) -> Option<u32> {
+    fn list<const LAID_OUT: bool>(&mut self, flat: &mut Flat, node: &Node, name: Span) -> Option<u32> {
         let items = node.items?;
+        let at = if LAID_OUT { flat.open(PhysicalType::L, name) } else { 0 };
         let mut count = 0;
         let mut more = self.bytes.get(self.at)? != &b']';
         if !more {
@@ -393,6 +377,9 @@ impl<'a> Direct<'a> {
             _ => None,
         };
         let moment = node.moment(view);
+        if LAID_OUT && node.reader.is_some() && matches!(view, View::S(_)) {
+            self.moments.push(moment);
+        }
         let seen = Seen { view, number, moment: moment.as_ref() };
         let (checks, encoder) = (&self.plan.checks, &mut self.encoder);
         let mut holds = |check: &usize| checks[*check].test.holds(&seen, encoder);

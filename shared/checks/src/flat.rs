@@ -35,7 +35,7 @@ struct Node {
 
 /// Which members of a map come first by the bytes of their names: the places of all, four bits each.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Order(u32);
+struct Order(u32);
 
 impl Order {
     /// Most members.
@@ -43,6 +43,17 @@ impl Order {
 
     fn place(self, rank: usize) -> usize {
         (self.0 >> (4 * rank) & 15) as usize
+    }
+}
+
+/// The order of maps that have the same names one after the other, by how many of them; to be forgotten when a name
+/// is another.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Orders(Option<(u32, Option<Order>)>);
+
+impl Orders {
+    pub(crate) fn forget(&mut self) {
+        self.0 = None;
     }
 }
 
@@ -103,23 +114,19 @@ impl Flat {
         (node.count, node.after) = (count, after);
     }
 
-    /// Gives a value that was opened its text.
-    #[inline]
-    pub(crate) fn set_content(&mut self, at: usize, content: Span) {
-        self.nodes[at].content = content;
-    }
-
-    pub(crate) fn set_truth(&mut self, at: usize, truth: bool) {
-        self.nodes[at].truth = truth;
-    }
-
-    /// Tells in which order the members of a map are.
-    pub(crate) fn set_order(&mut self, at: usize, order: Option<Order>) {
+    /// As [`close`](Self::close), of a map that is one of those alike.
+    pub(crate) fn close_alike(&mut self, body: &str, at: usize, count: u32, orders: &mut Orders) {
+        self.close(at, count);
+        let order = match orders.0 {
+            Some((members, order)) if members == count => order,
+            _ => self.order(body, at),
+        };
+        orders.0 = Some((count, order));
         self.nodes[at].order = order;
     }
 
     /// The order of the members of the map at `at`; none if there are too many to sort them in passing.
-    pub(crate) fn order(&self, body: &str, at: usize) -> Option<Order> {
+    fn order(&self, body: &str, at: usize) -> Option<Order> {
         let count = self.nodes[at].count as usize;
         if count > Order::FEW {
             return None;

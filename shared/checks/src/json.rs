@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use septet_contract::PhysicalType;
 
-use crate::flat::{Flat, LARGEST_BODY, Members, Order, Span, index};
+use crate::flat::{Flat, LARGEST_BODY, Members, Orders, Span, index};
 use crate::value::Item;
 
 /// Deepest nesting of lists and maps: twice what DynamoDB stores.
@@ -153,9 +153,7 @@ struct Shape {
     beginnings: [Option<Beginning>; FEW as usize],
     /// How many are known.
     known: usize,
-    /// How many members the last map had, and in which order they are.
-    members: u32,
-    order: Option<Order>,
+    orders: Orders,
 }
 
 /// The beginning of a member: `"name":{"S":"`.
@@ -292,13 +290,12 @@ impl<'a> Reader<'a> {
         let at = flat.open(PhysicalType::M, name);
         let body = self.body;
         self.token(b'{', "a map expected")?;
-        let (mut count, mut as_before) = (0, true);
+        let mut count = 0;
         self.members(|reader| {
             if let Some(begun) = reader.begun_as_before(deep, count) {
                 count += 1;
                 return reader.content(flat, begun.name, begun.physical, begun.quoted, deep);
             }
-            as_before = false;
             let start = reader.at;
             let name = reader.string(flat)?;
             if count < FEW {
@@ -320,12 +317,9 @@ impl<'a> Reader<'a> {
                 return self.fails("a name given twice");
             }
         }
-        flat.close(at, count);
-        if let Some(shape) = self.shapes.get_mut(deep) {
-            if !as_before || shape.members != count {
-                (shape.members, shape.order) = (count, flat.order(body, at));
-            }
-            flat.set_order(at, shape.order);
+        match self.shapes.get_mut(deep) {
+            Some(shape) => flat.close_alike(body, at, count, &mut shape.orders),
+            None => flat.close(at, count),
         }
         Ok(())
     }
@@ -365,8 +359,9 @@ impl<'a> Reader<'a> {
             self.at += 1;
         }
         let length = self.at - start;
-        if let Some(shape) = self.shapes.get_mut(deep)
-            && let Some(place) = shape.beginnings.get_mut(number as usize)
+        let Some(shape) = self.shapes.get_mut(deep) else { return quoted };
+        shape.orders.forget();
+        if let Some(place) = shape.beginnings.get_mut(number as usize)
             && number as usize <= shape.known
         {
             shape.known = number as usize;

@@ -57,16 +57,25 @@ impl Counts {
         self.places.get(self.find(hash)).copied().unwrap_or_default()
     }
 
+    fn is_free(&self, at: usize) -> bool {
+        self.places.get(at).is_none_or(|place| place.count == 0)
+    }
+
     fn add(&mut self, more: Counted) {
-        self.places.resize(PLACES, Counted::default());
-        let at = self.find(more.hash);
+        self.add_at(self.find(more.hash), more);
+    }
+
+    /// Adds to where the hash is, and tells whether the text of the value was known.
+    #[inline]
+    fn add_at(&mut self, at: usize, more: Counted) -> bool {
+        if self.places.is_empty() {
+            self.places = vec![Counted::default(); PLACES];
+        }
         let place = &mut self.places[at];
         self.used += usize::from(place.count == 0);
-        *place = Counted {
-            hash: more.hash,
-            count: place.count.saturating_add(more.count),
-            known: place.known | more.known,
-        };
+        let (count, known) = (place.count.saturating_add(more.count), place.known);
+        *place = Counted { count, known: known | more.known, ..more };
+        known
     }
 
     fn iter(&self) -> impl Iterator<Item = &Counted> {
@@ -81,35 +90,14 @@ impl Frequent {
 
     #[inline]
     pub(crate) fn insert(&mut self, hash: u64, shown: impl FnOnce() -> String) {
-        let at = self.counts.find(hash);
-        match self.counts.places.get_mut(at) {
-            Some(place) if place.count > 0 => {
-                place.count = place.count.saturating_add(1);
-                if !std::mem::replace(&mut place.known, true) {
-                    self.texts.insert(hash, shown());
-                }
-            }
-            Some(place) if self.counts.used < MOST => {
-                let known = self.missed == 0;
-                *place = Counted { hash, count: 1, known };
-                self.counts.used += 1;
-                if known {
-                    self.texts.insert(hash, shown());
-                }
-            }
-            _ => self.insert_anew(hash, shown),
-        }
-    }
-
-    /// Inserts a value that there is no room for yet.
-    #[cold]
-    fn insert_anew(&mut self, hash: u64, shown: impl FnOnce() -> String) {
-        if self.counts.used >= MOST {
+        let mut at = self.counts.find(hash);
+        if self.counts.used >= MOST && self.counts.is_free(at) {
             self.lower(MOST / 2);
+            at = self.counts.find(hash);
         }
-        let known = self.missed == 0;
-        self.counts.add(Counted { hash, count: 1, known });
-        if known {
+        let known = self.missed == 0 || !self.counts.is_free(at);
+        let was_known = self.counts.add_at(at, Counted { hash, count: 1, known });
+        if known && !was_known {
             self.texts.insert(hash, shown());
         }
     }
@@ -129,6 +117,7 @@ impl Frequent {
     }
 
     /// Lowers all counts by the greatest that is not among the `keep` highest, and drops what comes to nothing.
+    #[cold]
     fn lower(&mut self, keep: usize) {
         let repeated = self.counts.places.iter().map(|place| usize::from(place.count > 1)).sum::<usize>();
         let by = if repeated <= keep {
