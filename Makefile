@@ -88,9 +88,15 @@ down: $(AWS_TOOLS)
 	@$(AWS_VENV)/bin/python local/stack.py down
 
 # ---------------------------------------------------------------- AWS: the account and region of your credentials
+# The first deployment names the tables: make deploy PARAMETERS="DatasetTables=recs-*". Later ones keep what they do not
+# name.
+ARCHITECTURE ?= arm64
+PARAMETERS ?=
 deploy: $(SAM_TOOLS)
-	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam build
-	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam deploy
+	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+	set -f; PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" sam deploy \
+	    --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS) || { \
+	    echo 'hint: the first deployment needs DatasetTables: make deploy PARAMETERS="DatasetTables=recs-*"' >&2; exit 1; }
 
 # ---------------------------------------------------------------- tools
 $(AWS_TOOLS): local/requirements-aws.txt local/requirements-demo.txt

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use septet_registry::{Outcome, Reminder, Version};
-use septet_tables::Deletion;
+use septet_registry::{Outcome, Reminder, TableId, TableName, Version};
+use septet_tables::{Deletion, Flaw, SealState};
 
 use crate::Error;
 use crate::handler::{Prune, Sweep};
@@ -91,6 +91,9 @@ impl<Q: Queue> Take<'_, Q> {
                 registry.retire(dataset, *version, reason, by).await?.into()
             }
             Step::Confirm { version, table, id } | Step::Delete { version, table, id } => {
+                if let Some(reason) = self.protected(table, id).await? {
+                    return Ok(Done::Not(reason));
+                }
                 match prune.tables.delete(table, id, *patience).await? {
                     Deletion::Deleted | Deletion::Gone { .. } => {
                         registry.delete(dataset, *version, by).await?.into()
@@ -99,5 +102,23 @@ impl<Q: Queue> Take<'_, Q> {
                 }
             }
         })
+    }
+
+    /// Returns why a table may not be deleted: it does not carry the three statements of Septet's seal.
+    ///
+    /// Deletion protection may be off already, by an earlier attempt.
+    async fn protected(&self, table: &TableName, id: &TableId) -> Result<Option<String>, Error> {
+        let tables = &self.prune.tables;
+        let Some(facts) = tables.describe(table).await?.filter(|facts| facts.id == *id) else {
+            return Ok(None);
+        };
+        let sealed = match tables.seal_of(&facts).await? {
+            SealState::Intact => true,
+            SealState::Missing => false,
+            SealState::Broken(flaws) => flaws.iter().all(|flaw| *flaw == Flaw::Unprotected),
+        };
+        Ok((!sealed).then(|| {
+            format!("table {table} does not carry Septet's seal, and only sealed tables are deleted")
+        }))
     }
 }

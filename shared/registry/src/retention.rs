@@ -106,6 +106,8 @@ pub enum Keep {
     },
     /// It is loading or being checked.
     Unfinished,
+    /// Septet never sealed its table, and deletes only what it sealed.
+    NeverSealed,
     /// It is retiring, and readers may not have left it yet.
     Waiting {
         /// When its table may be deleted.
@@ -195,7 +197,15 @@ pub fn plan(holdings: &Holdings, policy: &Policy, now: Timestamp) -> Plan {
             State::Valid => {
                 Some((Act::Retire, format!("{} newer valid versions are kept", policy.keep_newest.max(1))))
             }
-            State::Rejected | State::Abandoned => {
+            State::Abandoned => {
+                because.push(Keep::NeverSealed);
+                None
+            }
+            State::Retiring if version.readiness.is_none() => {
+                because.push(Keep::NeverSealed);
+                None
+            }
+            State::Rejected => {
                 let until = later(version.entered_at, policy.keep_rejected);
                 because.extend((now < until).then_some(Keep::NotPassed { until }));
                 Some((Act::Retire, format!("{} since {}", version.state, version.entered_at)))

@@ -27,6 +27,8 @@ pub struct TableFacts {
     pub deletion_protected: bool,
     /// What it can serve at once, where DynamoDB says so.
     pub warm: Option<WarmThroughput>,
+    /// Regions of its replicas, where it is a global table.
+    pub replicas: Vec<String>,
 }
 
 /// Where a table stands.

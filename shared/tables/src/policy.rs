@@ -221,6 +221,7 @@ mod tests {
             created_at: jiff::Timestamp::UNIX_EPOCH,
             deletion_protected: true,
             warm: None,
+            replicas: Vec::new(),
         }
     }
 

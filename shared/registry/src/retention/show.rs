@@ -26,6 +26,7 @@ impl fmt::Display for Keep {
             },
             Self::NotPassed { until } => write!(f, "kept to be looked at until {until}"),
             Self::Unfinished => f.write_str("not checked yet"),
+            Self::NeverSealed => f.write_str("never sealed: Septet deletes only tables that it sealed"),
             Self::Waiting { until } => write!(f, "its table may be deleted after {until}"),
         }
     }

@@ -47,6 +47,12 @@ pub(super) fn facts(table: TableDescription) -> Result<TableFacts, Error> {
         id: TableId::parse(table.table_id.ok_or_else(|| lacks("table id"))?).map_err(wrong)?,
         status: status(table.table_status.ok_or_else(|| lacks("status"))?),
         deletion_protected: table.deletion_protection_enabled.unwrap_or(false),
+        replicas: table
+            .replicas
+            .unwrap_or_default()
+            .into_iter()
+            .map(|replica| replica.region_name.unwrap_or_else(|| "unknown".into()))
+            .collect(),
         warm: table.warm_throughput.and_then(|warm| {
             Some(WarmThroughput {
                 reads: u64::try_from(warm.read_units_per_second?).ok()?,

@@ -62,6 +62,9 @@ impl Tables {
             Current::Present(facts) => facts,
             Current::Gone { successor } => return Ok(Step::Done(Sealing::Gone { successor })),
         };
+        if !facts.replicas.is_empty() {
+            return Err(Error::Replicated { table: facts.name, regions: facts.replicas });
+        }
         match &facts.status {
             TableStatus::Active | TableStatus::Updating => {}
             TableStatus::Creating => return Ok(Step::Done(Sealing::NotYet(NotYet::Creating))),
