@@ -136,6 +136,14 @@ class LocalAws:
         """Fires a schedule now."""
         self.control("POST", f"schedules/{urllib.parse.quote(name)}")
 
+    def age(self, table: str, seconds: float) -> float:
+        """Makes a table, its import and its metrics older by so many seconds; returns its creation time."""
+        return self.control("POST", "age", {"table": table, "seconds": seconds})["created_at"]
+
+    def describe(self, table: str, **members) -> dict:
+        """Has DescribeTable answer these members of a table; ``None`` takes one back."""
+        return self.control("POST", "describe", {"table": table, "members": members})
+
     def outputs(self, stack_name: str = STACK_NAME) -> dict[str, str]:
         """The outputs of a stack."""
         stack = self.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"][0]

@@ -6,6 +6,9 @@
 - ``GET /_septet/calls?function=NAME``: the calls made since then.
 - ``GET /_septet/behaviours``: the names of the behaviours there are.
 - ``POST /_septet/schedules/NAME``: fires a schedule now, as its own time would.
+- ``POST /_septet/age`` with ``{"table": NAME, "seconds": N}``: makes a table, its import and its metrics older.
+- ``POST /_septet/describe`` with ``{"table": NAME, "members": {...}}``: merges members into what DescribeTable
+  answers; null takes a member back.
 """
 
 import json
@@ -14,16 +17,17 @@ from urllib.parse import parse_qs
 from ministack import app
 from ministack.services import scheduler
 
-from aws import behaviours, faults, settings
+from aws import behaviours, faults, overrides, settings
 from aws.patching import around
 
 PREFIX = "/_septet/"
 
 
 def install() -> None:
-    """Serves the control plane and puts the faults in front of the services."""
+    """Serves the control plane, and puts faults and overrides in front of the services."""
     plane = faults.Faults()
     faults.install(plane)
+    overrides.install()
 
     @around(app, "app")
     async def application(original, scope, receive, send):
@@ -62,6 +66,10 @@ def _answer(plane: faults.Faults, scope: dict, data) -> tuple[int, object]:
             return 200, plane.calls(query.get("function", [None])[0])
         case "POST", "schedules":
             return 200, {"fired": _fire(name)}
+        case "POST", "age":
+            return 200, overrides.age(data or {})
+        case "POST", "describe":
+            return 200, overrides.describe(data or {})
     return 404, {"error": f"no {method} {scope['path']}"}
 
 

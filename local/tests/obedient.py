@@ -3,7 +3,7 @@
 ``{"do": "environment"}``, ``{"do": "print", "lines": [..]}``, ``{"do": "fail", "message": ..}``,
 ``{"do": "sleep", "seconds": ..}``, ``{"do": "call", "calls": [[service, operation, parameters], ..]}``,
 ``{"do": "answer", "answer": ..}``. Of an SQS event it obeys the body of the first message, in which ``$ID`` stands
-for the message's id; anything else it gives back.
+for the message's id and ``$RECORD`` for the record, as JSON in JSON; anything else it gives back.
 """
 
 import http.client
@@ -15,7 +15,8 @@ import time
 def obey(event):
     if isinstance(event, dict) and event.get("Records"):
         record = event["Records"][0]
-        event = json.loads(record["body"].replace("$ID", record["messageId"]))
+        body = record["body"].replace("$ID", record["messageId"])
+        event = json.loads(body.replace('"$RECORD"', json.dumps(json.dumps(record))))
     what = event.get("do") if isinstance(event, dict) else None
     if what == "environment":
         return dict(os.environ)

@@ -26,6 +26,7 @@ DEFAULTS = {
         "policy_seconds": 0.0,
     },
     "alarms": {"tick_seconds": 1.0},
+    "metrics": {"behind_seconds": 0.0},
 }
 """The settings a local AWS starts with."""
 
@@ -86,7 +87,7 @@ def create_table(aws, prefix: str = "table", *, wait: bool = True, **options) ->
     """A table with the string key ``id``; returns its name."""
     name = unique(prefix)
     dynamodb = aws.client("dynamodb")
-    dynamodb.create_table(**table_parameters(name), **options)
+    dynamodb.create_table(**{**table_parameters(name), **options})
     if wait:
         eventually(lambda: dynamodb.describe_table(TableName=name)["Table"]["TableStatus"] == "ACTIVE")
     return name
@@ -100,6 +101,30 @@ def table_parameters(name: str) -> dict:
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
         "BillingMode": "PAY_PER_REQUEST",
     }
+
+
+def start_import(aws, items: list[dict]) -> tuple[str, str]:
+    """Starts the import of a table from S3; returns its name and the ARN of the import."""
+    dynamodb, s3, bucket, table = aws.client("dynamodb"), aws.client("s3"), unique("bucket"), unique("imported")
+    s3.create_bucket(Bucket=bucket)
+    lines = "\n".join(json.dumps({"Item": item}) for item in items)
+    s3.put_object(Bucket=bucket, Key="data/1.json", Body=lines)
+    description = dynamodb.import_table(
+        S3BucketSource={"S3Bucket": bucket, "S3KeyPrefix": "data/"},
+        InputFormat="DYNAMODB_JSON",
+        TableCreationParameters=table_parameters(table),
+    )["ImportTableDescription"]
+    return table, description["ImportArn"]
+
+
+def finished_import(aws, arn: str) -> dict:
+    """Waits until an import is completed and returns its description."""
+
+    def look() -> dict | None:
+        found = aws.client("dynamodb").describe_import(ImportArn=arn)["ImportTableDescription"]
+        return found if found["ImportStatus"] == "COMPLETED" else None
+
+    return eventually(look)
 
 
 def create_queue(aws, *, policy_for: str | None = None, **attributes: str) -> tuple[str, str]:
@@ -229,6 +254,28 @@ def metric_sum(aws, namespace: str, name: str, dimensions: dict[str, str]) -> fl
         Statistics=["Sum"],
     )["Datapoints"]
     return sum(point["Sum"] for point in points)
+
+
+def table_metric(aws, table: str, metric: str) -> list[tuple[int, float]]:
+    """Returns what a metric of a table sums up to in each minute of the last day, with the minutes."""
+    now = time.time()
+    query = {
+        "Id": "asked",
+        "MetricStat": {
+            "Metric": {
+                "Namespace": "AWS/DynamoDB",
+                "MetricName": metric,
+                "Dimensions": [{"Name": "TableName", "Value": table}],
+            },
+            "Period": 60,
+            "Stat": "Sum",
+        },
+    }
+    (result,) = aws.client("cloudwatch").get_metric_data(
+        MetricDataQueries=[query], StartTime=now - 86400, EndTime=now + 60, ScanBy="TimestampAscending"
+    )["MetricDataResults"]
+    minutes = [int(at.timestamp()) for at in result["Timestamps"]]
+    return list(zip(minutes, result["Values"], strict=True))
 
 
 def deploy_stack(aws, resources: dict, name: str | None = None, *, update: bool = False) -> tuple[str, str]:

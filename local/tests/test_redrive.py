@@ -4,7 +4,19 @@ import json
 import time
 
 import pytest
-from support import REGION, allow, create_queue, error_of, eventually, proves, receive, unique, user_session
+from support import (
+    REGION,
+    allow,
+    create_function,
+    create_queue,
+    error_of,
+    eventually,
+    log_messages,
+    proves,
+    receive,
+    unique,
+    user_session,
+)
 
 OVER = ("COMPLETED", "CANCELLED", "FAILED")
 ON_LETTERS = ["sqs:StartMessageMoveTask", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
@@ -167,6 +179,57 @@ def test_whoever_starts_a_task_may_do_what_it_does(aws):
         code, message = error_of(lambda sqs=sqs: sqs.list_message_move_tasks(SourceArn=letters_arn))
         (missing,) = listing - {given}
         assert "AccessDenied" in code and missing.lower() in message.lower()
+
+
+def send_to_the_letters(aws, queue: str) -> dict:
+    """Sends a message that shows its record to a function, lets it fail once, and returns it as it was received."""
+    sqs = aws.client("sqs")
+    send(aws, queue, '{"do": "print", "lines": ["$RECORD"]}')
+    (message,) = sqs.receive_message(
+        QueueUrl=queue, VisibilityTimeout=0, MessageSystemAttributeNames=["All"]
+    )["Messages"]  # fmt: skip
+    assert peek(sqs, queue) == []
+    return message
+
+
+def record_seen(aws, queue_arn: str) -> dict:
+    """The record that a function gets of the only message of a queue."""
+    function = create_function(aws)
+    aws.client("lambda").create_event_source_mapping(FunctionName=function, EventSourceArn=queue_arn)
+
+    def look() -> list[dict]:
+        lines = log_messages(aws, f"/aws/lambda/{function}")
+        return [json.loads(line) for line in lines if line.startswith('{"messageId"')]
+
+    (record,) = eventually(look)
+    return record
+
+
+@proves("dead_letter_source")
+def test_a_function_sees_which_queue_a_dead_letter_came_from(aws):
+    queue, queue_arn, _, letters_arn = pair(aws)
+    sent = send_to_the_letters(aws, queue)
+    record = record_seen(aws, letters_arn)
+    assert record["attributes"]["DeadLetterQueueSourceArn"] == queue_arn
+    # It is the message that was sent, with its time.
+    assert record["messageId"] == sent["MessageId"]
+    assert record["attributes"]["SentTimestamp"] == sent["Attributes"]["SentTimestamp"]
+
+
+@proves("message_move_tasks")
+def test_a_function_sees_a_new_message_with_the_attributes_of_the_one_that_was_moved_back(aws):
+    queue, queue_arn, _, letters_arn = pair(aws)
+    sent = send_to_the_letters(aws, queue)
+    time.sleep(0.01)
+    moved = int(time.time() * 1000)
+    aws.client("sqs").start_message_move_task(SourceArn=letters_arn)
+    task(aws, letters_arn)
+    record = record_seen(aws, queue_arn)
+    assert record["messageId"] != sent["MessageId"]
+    assert int(record["attributes"]["SentTimestamp"]) >= moved > int(sent["Attributes"]["SentTimestamp"])
+    assert record["attributes"]["ApproximateReceiveCount"] == "1"
+    assert "DeadLetterQueueSourceArn" not in record["attributes"]
+    assert record["messageAttributes"]["why"]["stringValue"].startswith("because of")
 
 
 @pytest.mark.parametrize("action", ["start_message_move_task", "list_message_move_tasks"])

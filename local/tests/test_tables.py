@@ -1,8 +1,15 @@
 """How a DynamoDB table comes and goes."""
 
-import json
-
-from support import create_table, error_of, eventually, proves, table_arn, table_parameters, unique
+from support import (
+    create_table,
+    error_of,
+    eventually,
+    finished_import,
+    proves,
+    start_import,
+    table_arn,
+    table_parameters,
+)
 
 ITEM = {"id": {"S": "a"}}
 
@@ -40,26 +47,10 @@ def test_a_new_table_may_not_be_found_at_first(aws):
 
 @proves("creating_state")
 def test_a_table_is_creating_until_its_import_has_finished(aws):
-    dynamodb, s3, bucket, table = (
-        aws.client("dynamodb"),
-        aws.client("s3"),
-        unique("bucket"),
-        unique("imported"),
-    )
-    s3.create_bucket(Bucket=bucket)
-    s3.put_object(Bucket=bucket, Key="data/1.json", Body=json.dumps({"Item": ITEM}))
-    arn = dynamodb.import_table(
-        S3BucketSource={"S3Bucket": bucket, "S3KeyPrefix": "data/"},
-        InputFormat="DYNAMODB_JSON",
-        TableCreationParameters=table_parameters(table),
-    )["ImportTableDescription"]["ImportArn"]
+    dynamodb = aws.client("dynamodb")
+    table, arn = start_import(aws, [ITEM])
     eventually(lambda: status(dynamodb, table) == "CREATING")
-
-    def finished():
-        found = dynamodb.describe_import(ImportArn=arn)["ImportTableDescription"]
-        return found if found["ImportStatus"] == "COMPLETED" else None
-
-    assert eventually(finished)["ImportedItemCount"] == 1
+    assert finished_import(aws, arn)["ImportedItemCount"] == 1
     assert status(dynamodb, table) == "ACTIVE"
     assert dynamodb.scan(TableName=table)["Items"] == [ITEM]
 
@@ -90,3 +81,90 @@ def test_a_protected_table_is_not_deleted(aws):
     assert "protected against deletion" in error_of(lambda: dynamodb.delete_table(TableName=table))[1]
     dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
     dynamodb.delete_table(TableName=table)
+
+
+def described(aws, table: str) -> dict:
+    return aws.client("dynamodb").describe_table(TableName=table)["Table"]
+
+
+@proves("creation_time")
+def test_the_order_of_two_creations_in_a_second_is_seen(aws):
+    times = [described(aws, create_table(aws, wait=False))["CreationDateTime"] for _ in range(4)]
+    assert times == sorted(set(times)), times
+
+
+@proves("warm_throughput")
+def test_a_table_is_warm_for_what_it_may_be_asked_and_gets_no_colder(aws):
+    aws.settings(tables={"creating_seconds": 0.5})
+    dynamodb, table = aws.client("dynamodb"), create_table(aws)
+
+    def warm(name: str) -> tuple[int, int]:
+        found = described(aws, name)["WarmThroughput"]
+        return found["ReadUnitsPerSecond"], found["WriteUnitsPerSecond"]
+
+    assert warm(table) == (12_000, 4_000)
+    capacity = {"ReadCapacityUnits": 30, "WriteCapacityUnits": 20}
+    assert warm(create_table(aws, BillingMode="PROVISIONED", ProvisionedThroughput=capacity)) == (30, 20)
+    assert warm(create_table(aws, WarmThroughput={"ReadUnitsPerSecond": 15_000})) == (15_000, 4_000)
+
+    dynamodb.update_table(TableName=table, WarmThroughput={"ReadUnitsPerSecond": 20_000})
+    found = described(aws, table)
+    assert (found["TableStatus"], found["WarmThroughput"]["Status"], warm(table)) == (
+        "UPDATING", "UPDATING", (20_000, 4_000),
+    )  # fmt: skip
+    eventually(lambda: described(aws, table)["WarmThroughput"]["Status"] == "ACTIVE")
+    assert status(dynamodb, table) == "ACTIVE"
+    code, message = error_of(
+        lambda: dynamodb.update_table(TableName=table, WarmThroughput={"ReadUnitsPerSecond": 19_999})
+    )
+    assert code == "ValidationException" and "decreasing WarmThroughput" in message
+
+
+INDEX = {
+    "IndexName": "by-kind",
+    "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+    "Projection": {"ProjectionType": "ALL"},
+}
+KEYS = [{"AttributeName": name, "AttributeType": "S"} for name in ("id", "kind")]
+
+
+def test_a_table_shows_its_indexes_and_limits_from_its_creation_and_from_updates(aws):
+    dynamodb = aws.client("dynamodb")
+    limits = {"MaxReadRequestUnits": 500, "MaxWriteRequestUnits": 40}
+    options = {"AttributeDefinitions": KEYS, "GlobalSecondaryIndexes": [INDEX], "OnDemandThroughput": limits}
+    found = described(aws, create_table(aws, **options))
+    assert [(one["IndexName"], one["IndexStatus"]) for one in found["GlobalSecondaryIndexes"]] == [
+        ("by-kind", "ACTIVE")
+    ]
+    assert (found["OnDemandThroughput"], found["BillingModeSummary"]["BillingMode"]) == (limits, "PAY_PER_REQUEST")
+
+    plain = create_table(aws)
+    assert {"GlobalSecondaryIndexes", "OnDemandThroughput", "Replicas"}.isdisjoint(described(aws, plain))
+    index = {"GlobalSecondaryIndexUpdates": [{"Create": INDEX}], "AttributeDefinitions": KEYS}
+    capacity = {"ReadCapacityUnits": 3, "WriteCapacityUnits": 2}
+    dynamodb.update_table(TableName=plain, OnDemandThroughput=limits)
+    dynamodb.update_table(TableName=plain, **index)
+    dynamodb.update_table(TableName=plain, ReplicaUpdates=[{"Create": {"RegionName": "eu-west-1"}}])
+    found = described(aws, plain)
+    assert [one["IndexName"] for one in found["GlobalSecondaryIndexes"]] == ["by-kind"]
+    assert found["OnDemandThroughput"] == limits
+    assert [(one["RegionName"], one["ReplicaStatus"]) for one in found["Replicas"]] == [("eu-west-1", "ACTIVE")]
+    dynamodb.update_table(TableName=plain, BillingMode="PROVISIONED", ProvisionedThroughput=capacity)
+    found = described(aws, plain)
+    assert found["BillingModeSummary"]["BillingMode"] == "PROVISIONED"
+    assert {name: found["ProvisionedThroughput"][name] for name in capacity} == capacity
+
+
+def test_a_table_shows_its_time_to_live_and_ends_with_it(aws):
+    dynamodb, table = aws.client("dynamodb"), create_table(aws)
+
+    def time_to_live() -> dict:
+        return dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+
+    assert time_to_live() == {"TimeToLiveStatus": "DISABLED"}
+    dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"})
+    assert time_to_live() == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
+    aws.settings(tables={"deleting_seconds": 0})
+    dynamodb.delete_table(TableName=table)
+    dynamodb.create_table(**table_parameters(table))
+    assert time_to_live() == {"TimeToLiveStatus": "DISABLED"}

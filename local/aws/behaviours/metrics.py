@@ -1,10 +1,11 @@
 """CloudWatch metrics that ministack does not emit, and alarms that watch the clock."""
 
+import dataclasses
 import json
 import threading
 import time
 
-from ministack.services import cloudwatch, lambda_svc, sqs
+from ministack.services import cloudwatch, dynamodb, lambda_svc, sqs
 
 from aws import settings
 from aws.patching import around
@@ -88,6 +89,106 @@ def _record_queue_metrics() -> None:
             cloudwatch.record_metric("AWS/SQS", "ApproximateAgeOfOldestMessage", age, "Seconds", dimensions)
 
 
+def table_metrics() -> None:
+    """Item calls that succeed count the capacity units that they consume of a table, by DynamoDB's rule of sizes.
+
+    A write costs a unit for each started KB of the larger of the item before and after it, in a transaction two. A read
+    costs half a unit for each started 4 KB, a consistent one a whole unit. Sum is the only statistic that is right.
+    Leaves out indexes and PartiQL; imports and restores consume nothing, as on AWS.
+    """
+    pages: list[int] = []
+
+    @around(dynamodb, "_paginate_evaluated_items")
+    def paginate_evaluated_items(original, items, limit, table, index_name=None):
+        answer = original(items, limit, table, index_name)
+        if index_name is None:
+            pages.append(sum(map(dynamodb._item_size_bytes, answer[0])))
+        return answer
+
+    @around(dynamodb, "handle_request")
+    async def handle_request(original, method, path, headers, body, query_params):
+        accesses = _accesses(headers.get("x-amz-target", "").rpartition(".")[2], body)
+        before = [access.stored_bytes() for access in accesses]
+        pages.clear()
+        answer = await original(method, path, headers, body, query_params)
+        if answer[0] == 200:
+            for access, size in zip(accesses, before):
+                sizes = pages if access.key is None else [max(size, access.stored_bytes())]
+                for size in sizes:
+                    units = max(1, -(-size // BLOCKS[access.metric])) * access.units
+                    _consume(access.metric, access.table, units)
+        return answer
+
+
+WRITES, READS = "ConsumedWriteCapacityUnits", "ConsumedReadCapacityUnits"
+BLOCKS = {WRITES: 1024, READS: 4096}
+"""Bytes that a started block holds."""
+
+
+@dataclasses.dataclass
+class Access:
+    """An item that a call writes or reads, or without a key a page that it reads."""
+
+    metric: str
+    table: str
+    key: dict | None
+    units: float
+    """Units for each started block."""
+
+    def __post_init__(self) -> None:
+        self.table = dynamodb._normalize_table_name(self.table)
+
+    def stored_bytes(self) -> int:
+        """Returns the size of the item that the table holds; zero without one."""
+        table = dynamodb._tables.get(self.table)
+        if table is None or self.key is None or table["pk_name"] not in self.key:
+            return 0
+        return dynamodb._item_size_bytes(dynamodb._get_item_by_key(table, self.key) or {})
+
+
+def _accesses(action: str, body: bytes) -> list[Access]:
+    """Returns the items and pages that an item call touches; none of a request that is not valid."""
+    try:
+        return list(_accesses_of(action, json.loads(body or b"{}")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _accesses_of(action: str, data: dict):
+    match action:
+        case "PutItem" | "UpdateItem" | "DeleteItem":
+            yield Access(WRITES, data["TableName"], data.get("Item") or data["Key"], 1.0)
+        case "BatchWriteItem":
+            for table, writes in data["RequestItems"].items():
+                for (write,) in map(dict.values, writes):
+                    yield Access(WRITES, table, write.get("Item") or write["Key"], 1.0)
+        case "TransactWriteItems":
+            for entry in data["TransactItems"]:
+                for kind, write in entry.items():
+                    if kind != "ConditionCheck":
+                        yield Access(WRITES, write["TableName"], write.get("Item") or write["Key"], 2.0)
+        case "GetItem" | "Query" | "Scan":
+            yield Access(READS, data["TableName"], data.get("Key"), _read_units(data))
+        case "BatchGetItem":
+            for table, keys in data["RequestItems"].items():
+                for key in keys["Keys"]:
+                    yield Access(READS, table, key, _read_units(keys))
+
+
+def _read_units(read: dict) -> float:
+    return 1.0 if read.get("ConsistentRead") else 0.5
+
+
+def _consume(metric: str, table: str, units: float) -> None:
+    """Adds to the point of this minute, which has the time of the latest call: a test writes many items."""
+    dimensions, now = {"TableName": table}, cloudwatch.time.time()
+    points = cloudwatch._metric_bucket(("AWS/DynamoDB", metric, cloudwatch._dims_key(dimensions)))
+    if points and points[-1]["Timestamp"] // 60 == now // 60:
+        points[-1].update(Timestamp=now, Value=points[-1]["Value"] + units)
+    else:
+        points.append({"Timestamp": now, "Value": units, "Unit": "Count", "Dimensions": dimensions})
+
+
 def alarm_clock() -> None:
     """Alarms are evaluated every tick over their own dimensions, and missing data counts as they say."""
 
@@ -157,4 +258,4 @@ def _each_tick(work) -> None:
     threading.Thread(target=run, daemon=True, name=f"septet-{work.__name__}").start()
 
 
-BEHAVIOURS = (metrics_clock, embedded_metrics, queue_metrics, alarm_clock)
+BEHAVIOURS = (metrics_clock, embedded_metrics, queue_metrics, table_metrics, alarm_clock)

@@ -6,7 +6,7 @@ import threading
 import time
 
 from ministack.core import concurrency, iam_actions, iam_evaluator, responses, router
-from ministack.services import sqs
+from ministack.services import lambda_svc, sqs
 
 from aws.patching import around
 
@@ -83,6 +83,21 @@ def message_move_tasks() -> None:
                 message = f"User: {caller} is not authorized to perform: {needed} on resource: {arn}"
                 return sqs._json_err_resp("AccessDenied", message, 403)
         return await original(method, path, headers, body, query_params)
+
+
+def dead_letter_source() -> None:
+    """A record of a dead letter in Lambda's event names the queue that the message came from.
+
+    A message that was moved back has no such attribute: AWS documents it as a new message with a new id and a new time.
+    """
+
+    @around(lambda_svc, "_run_sqs_batch")
+    def run_sqs_batch(original, mapping, function, event, batch, *args):
+        sources = {message["id"]: message["sys"].get("DeadLetterQueueSourceArn") for message in batch}
+        for record in event["Records"]:
+            if sources.get(record["messageId"]):
+                record["attributes"]["DeadLetterQueueSourceArn"] = sources[record["messageId"]]
+        return original(mapping, function, event, batch, *args)
 
 
 def _source_of(body: bytes) -> str | None:
@@ -205,4 +220,4 @@ def _cancel(data: dict, _url: str) -> dict:
         return {"ApproximateNumberOfMessagesMoved": task.moved}
 
 
-BEHAVIOURS = (message_move_tasks,)
+BEHAVIOURS = (message_move_tasks, dead_letter_source)

@@ -16,7 +16,8 @@ ITEM_CALLS = frozenset(
     }
 )  # fmt: skip
 LOOKUPS = frozenset({"DescribeTable", "ListTagsOfResource"})
-BORN, ACTIVE_AT = "septet_born", "septet_active_at"
+BORN, ACTIVE_AT, WARM_AT = "septet_born", "septet_active_at", "septet_warm_at"
+ON_DEMAND = {"Read": 12_000, "Write": 4_000}
 
 
 def creating_state() -> None:
@@ -152,4 +153,65 @@ def item_count_lag() -> None:
         return description
 
 
-BEHAVIOURS = (creating_state, deleting_state, item_count_lag)
+def creation_time() -> None:
+    """The creation time of a table has milliseconds, so that it tells which of two tables of a second is older."""
+
+    @around(dynamodb, "_create_table")
+    def create_table(original, data):
+        answer = original(data)
+        if answer[0] != 200:
+            return answer
+        table = dynamodb._tables[dynamodb._normalize_table_name(data["TableName"])]
+        table["CreationDateTime"] = round(time.time(), 3)
+        return responses.json_response({"TableDescription": dynamodb._table_description(table["TableName"])})
+
+
+def warm_throughput() -> None:
+    """A table is warm for what it is provisioned for, on demand for 12,000 reads and 4,000 writes a second.
+
+    UpdateTable raises that, which takes as long as a creation, and never lowers it.
+    """
+
+    @around(dynamodb, "_create_table")
+    def create_table(original, data):
+        answer = original(data)
+        if answer[0] != 200:
+            return answer
+        table = dynamodb._tables[dynamodb._normalize_table_name(data["TableName"])]
+        given, provisioned = data.get("WarmThroughput") or {}, data.get("ProvisionedThroughput") or {}
+        table["WarmThroughput"] = {
+            f"{kind}UnitsPerSecond": int(
+                given.get(f"{kind}UnitsPerSecond") or provisioned.get(f"{kind}CapacityUnits") or ON_DEMAND[kind]
+            )
+            for kind in ON_DEMAND
+        }
+        return responses.json_response({"TableDescription": dynamodb._table_description(table["TableName"])})
+
+    @around(dynamodb, "_update_table")
+    def update_table(original, data):
+        wanted = data.get("WarmThroughput")
+        table = dynamodb._tables.get(dynamodb._normalize_table_name(data.get("TableName"))) or {}
+        before = table.get("WarmThroughput") or {}
+        if wanted and any(int(units) < before.get(name, 0) for name, units in wanted.items()):
+            message = "One or more parameter values were invalid: decreasing WarmThroughput is not supported"
+            return responses.error_response_json("ValidationException", message, 400)
+        answer = original(data)
+        if answer[0] != 200 or not wanted:
+            return answer
+        table["WarmThroughput"] = {**before, **{name: int(units) for name, units in wanted.items()}}
+        table[WARM_AT] = time.monotonic() + settings.get("tables", "creating_seconds")
+        return responses.json_response({"TableDescription": dynamodb._table_description(table["TableName"])})
+
+    @around(dynamodb, "_table_description")
+    def table_description(original, name):
+        description, table = original(name), dynamodb._tables[name]
+        if "WarmThroughput" in table:
+            updating = time.monotonic() < table.get(WARM_AT, 0.0)
+            status = "UPDATING" if updating else "ACTIVE"
+            description["WarmThroughput"] = {**table["WarmThroughput"], "Status": status}
+            if updating and description["TableStatus"] == "ACTIVE":
+                description["TableStatus"] = status
+        return description
+
+
+BEHAVIOURS = (creating_state, deleting_state, item_count_lag, creation_time, warm_throughput)
