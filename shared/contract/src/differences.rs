@@ -107,7 +107,16 @@ fn settings(settings: &Settings) -> Said {
         ("septet.pollSeconds", settings.poll_seconds.to_string()),
         ("septet.maxScanUnits", units),
     ];
-    said.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    // Settings that few contracts have are said only where they are set.
+    let order = (!settings.order.is_default()).then(|| ("septet.order", settings.order.to_string()));
+    let indexes = (!settings.indexes.is_empty()).then(|| ("septet.indexes", settings.indexes.join(", ")));
+    let prewarm = settings.prewarm.map(|units| ("septet.prewarm", units.to_string()));
+    said.into_iter()
+        .chain(order)
+        .chain(indexes)
+        .chain(prewarm)
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 fn table(object: &Object) -> Said {

@@ -90,7 +90,7 @@ pub use rule::{
     Baseline, Change, ChangeUnit, Churn, Condition, Dimension, Distance, Expectation, GoldenKey, LambdaRule,
     Metric, MetricRule, Rule, RuleKind, SeptetCheck, TimeUnit, Unit,
 };
-pub use settings::{Compatibility, Promotion, Rung, Settings};
+pub use settings::{Compatibility, Order, Promotion, Rung, Settings};
 
 /// Largest canonical JSON of a contract: what fits into one registry item with room for the rest.
 const MAX_JSON_BYTES: usize = 350_000;

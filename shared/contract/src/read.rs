@@ -8,6 +8,7 @@ mod metric;
 mod object;
 mod options;
 mod quality;
+mod readiness;
 mod septet_rule;
 mod settings;
 

@@ -166,3 +166,25 @@ fn differences_are_named_one_by_one_and_whole_attributes_once() {
         ]
     );
 }
+
+#[test]
+fn settings_that_few_contracts_have_differ_only_where_they_are_set() {
+    let old = include_str!("corpus/good/minimal.yaml");
+    let new = old.replace(
+        "schema:",
+        "  - {property: septet.order, value: asOf}
+  - {property: septet.indexes, value: [by-artist, by-day]}
+  - {property: septet.prewarm, value: 30000}
+schema:",
+    );
+    let (old, new) = (Contract::parse(old).unwrap(), Contract::parse(&new).unwrap());
+    let said: Vec<_> = differences(&old, &new).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "settings: septet.order: added: asOf",
+            "settings: septet.indexes: added: by-artist, by-day",
+            "settings: septet.prewarm: added: 30000",
+        ]
+    );
+}

@@ -1,24 +1,29 @@
 //! The `septet.*` custom properties.
 
-use super::{Custom, septet_properties};
+use super::{Custom, readiness, septet_properties};
 use crate::document::{Node, Position, Value, quote};
 use crate::findings::{Findings, choose};
 use crate::glob::{Pattern, PatternError};
-use crate::settings::{Compatibility, Promotion, Rung, Settings};
+use crate::settings::{Compatibility, Order, Promotion, Rung, Settings};
 
 const PATTERN: &str = "septet.tablePattern";
 /// Settings of the contract as a whole.
-const ROOT: [&str; 8] = [
+const ROOT: [&str; 12] = [
     PATTERN,
     "septet.promotion",
     "septet.keepNewest",
     "septet.compatibility",
     "septet.readiness",
+    "septet.quietMinutes",
     "septet.graceMinutes",
     "septet.pollSeconds",
     "septet.maxScanUnits",
+    "septet.order",
+    "septet.indexes",
+    "septet.prewarm",
 ];
 const KEEP_NEWEST: std::ops::RangeInclusive<u32> = 1..=100;
+const PREWARM: std::ops::RangeInclusive<u32> = 1..=40_000_000;
 
 #[derive(Default)]
 struct Read {
@@ -26,15 +31,18 @@ struct Read {
     promotion: Option<Promotion>,
     keep_newest: Option<u32>,
     compatibility: Option<Compatibility>,
-    readiness: Option<Vec<Rung>>,
     grace_minutes: Option<u32>,
     poll_seconds: Option<u32>,
     max_scan_units: Option<u32>,
+    order: Option<Order>,
+    indexes: Option<Vec<String>>,
+    prewarm: Option<u32>,
 }
 
 pub(super) fn read(root: &Node, findings: &mut Findings) -> Option<Settings> {
     let mut read = Read::default();
     let mut named = Vec::new();
+    let (mut rungs, mut quiet_minutes) = (None, None);
     for custom in septet_properties(root, "", findings) {
         named.push(custom.property);
         match custom.property {
@@ -42,13 +50,19 @@ pub(super) fn read(root: &Node, findings: &mut Findings) -> Option<Settings> {
             "septet.promotion" => read.promotion = promotion(&custom, findings),
             "septet.keepNewest" => read.keep_newest = count(&custom, KEEP_NEWEST, findings),
             "septet.compatibility" => read.compatibility = compatibility(&custom, findings),
-            "septet.readiness" => read.readiness = readiness(&custom, findings),
+            // Read together below: either may stand first.
+            "septet.readiness" => rungs = Some(custom),
+            "septet.quietMinutes" => quiet_minutes = Some(custom),
             "septet.graceMinutes" => read.grace_minutes = count(&custom, 0..=10_080, findings),
             "septet.pollSeconds" => read.poll_seconds = count(&custom, 1..=86_400, findings),
             "septet.maxScanUnits" => read.max_scan_units = count(&custom, 1..=1_000_000_000, findings),
+            "septet.order" => read.order = order(&custom, findings),
+            "septet.indexes" => read.indexes = indexes(&custom, findings),
+            "septet.prewarm" => read.prewarm = count(&custom, PREWARM, findings),
             other => misplaced(other, custom.at, &custom.path, findings),
         }
     }
+    let readiness = readiness::read(rungs.as_ref(), quiet_minutes.as_ref(), findings);
     let servers = root.get("servers").map(Node::list).unwrap_or_default();
     for (index, server) in servers.iter().enumerate() {
         for custom in septet_properties(server, &format!("servers[{index}]"), findings) {
@@ -82,10 +96,13 @@ pub(super) fn read(root: &Node, findings: &mut Findings) -> Option<Settings> {
         promotion: read.promotion.unwrap_or(Promotion::Auto),
         keep_newest: read.keep_newest.unwrap_or(7),
         compatibility: read.compatibility.unwrap_or(Compatibility::FullTransitive),
-        readiness: read.readiness.unwrap_or_else(|| Rung::DEFAULT.to_vec()),
+        readiness: readiness.unwrap_or_else(|| Rung::DEFAULT.to_vec()),
         grace_minutes: read.grace_minutes.unwrap_or(15),
         poll_seconds: read.poll_seconds.unwrap_or(300),
         max_scan_units: read.max_scan_units,
+        order: read.order.unwrap_or_default(),
+        indexes: read.indexes.unwrap_or_default(),
+        prewarm: read.prewarm,
     })
 }
 
@@ -106,7 +123,7 @@ pub(super) fn misplaced(property: &str, at: Position, path: &str, findings: &mut
     findings.error(at, path, format!("{property} does not belong here"), format!("move it {belongs}"));
 }
 
-fn wrong(custom: &Custom<'_>, wanted: &str, findings: &mut Findings) {
+pub(super) fn wrong(custom: &Custom<'_>, wanted: &str, findings: &mut Findings) {
     findings.error(
         custom.value.at,
         &custom.path,
@@ -147,7 +164,11 @@ fn read_pattern(custom: &Custom<'_>, former: &mut Option<Pattern>, findings: &mu
     }
 }
 
-fn count(custom: &Custom<'_>, range: std::ops::RangeInclusive<u32>, findings: &mut Findings) -> Option<u32> {
+pub(super) fn count(
+    custom: &Custom<'_>,
+    range: std::ops::RangeInclusive<u32>,
+    findings: &mut Findings,
+) -> Option<u32> {
     let value = custom.value.number().and_then(|number| number.to_u64());
     let value = value.and_then(|value| u32::try_from(value).ok()).filter(|value| range.contains(value));
     if value.is_none() {
@@ -178,45 +199,51 @@ fn compatibility(custom: &Custom<'_>, findings: &mut Findings) -> Option<Compati
     mode
 }
 
-fn readiness(custom: &Custom<'_>, findings: &mut Findings) -> Option<Vec<Rung>> {
-    const HINT: &str = "use any of manifest, import, signal, tag and quiet:MINUTES with 1 to 1440 minutes";
+fn order(custom: &Custom<'_>, findings: &mut Findings) -> Option<Order> {
+    let text = custom.value.text().unwrap_or_default();
+    let orders = [Order::Created, Order::AsOf];
+    let order = orders.into_iter().find(|order| order.as_str() == text);
+    if order.is_none() {
+        wrong(custom, &choose(text, &orders.map(Order::as_str)), findings);
+    }
+    order
+}
+
+fn indexes(custom: &Custom<'_>, findings: &mut Findings) -> Option<Vec<String>> {
     let Value::List(nodes) = &custom.value.value else {
-        wrong(custom, "write a list, such as [manifest, signal]", findings);
+        wrong(custom, "write a list, such as [by-artist]", findings);
         return None;
     };
     if nodes.is_empty() {
-        findings.error(
-            custom.value.at,
-            &custom.path,
-            "septet.readiness is empty, so that no table would ever be complete",
-            HINT,
-        );
+        let message = "septet.indexes is empty, so that it asks for no index";
+        let hint = "name the indexes that a version must have, or remove septet.indexes";
+        findings.error(custom.value.at, &custom.path, message, hint);
         return None;
     }
-    let mut rungs: Vec<Rung> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
         let path = format!("{}[{index}]", custom.path);
-        match node.text().and_then(Rung::parse) {
+        match node.text().filter(|name| is_index_name(name)) {
             None => findings.error(
                 node.at,
                 &path,
-                format!("{} is no sign of completeness", node.describe()),
-                HINT,
+                format!("{} cannot be the name of an index", node.describe()),
+                "use 3 to 255 of a-z, A-Z, 0-9, '_', '-' and '.'",
             ),
-            Some(rung)
-                if rungs.iter().any(|r| std::mem::discriminant(r) == std::mem::discriminant(&rung)) =>
-            {
-                findings.error(
-                    node.at,
-                    &path,
-                    format!("{rung} repeats a sign of completeness"),
-                    "keep one of the two",
-                );
+            Some(name) if names.iter().any(|other| other == name) => {
+                let message = format!("the index {} stands twice", quote(name));
+                findings.error(node.at, &path, message, "keep one of the two");
             }
-            Some(rung) => rungs.push(rung),
+            Some(name) => names.push(name.to_owned()),
         }
     }
-    (rungs.len() == nodes.len()).then_some(rungs)
+    (names.len() == nodes.len()).then_some(names)
+}
+
+/// Applies DynamoDB's rule for names of indexes, the same as for tables.
+fn is_index_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    (3..=255).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 /// How many nightly versions the promised retention makes, if it is written in days.
@@ -248,4 +275,18 @@ fn retention(root: &Node, findings: &mut Findings) -> Option<u32> {
         findings.error(value.at, &path, message, HINT);
     }
     days
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_index_name;
+
+    #[test]
+    fn a_name_of_an_index_has_3_to_255_of_the_characters_of_table_names() {
+        for (name, expected) in [("aB.", true), ("1_-", true), ("ab", false), ("a/b", false), ("abé", false)]
+        {
+            assert_eq!(is_index_name(name), expected, "{name}");
+        }
+        assert!(is_index_name(&"x".repeat(255)) && !is_index_name(&"x".repeat(256)));
+    }
 }
