@@ -199,16 +199,23 @@ class Demo:
         return sorted(name for name in names if name.startswith(f"{DATASET}-"))
 
     def prune(self):
-        """Lets sweeps run until no more than the versions to keep remain, with their tables."""
+        """Sweeps once under the hold, releases it, and lets sweeps run until no more than the versions to keep remain;
+        answers what was retired under the hold."""
         self.septet("prune", "--plan")
+        self.aws.fire_schedule(self.outputs["PruneSchedule"])
+        time.sleep(3)
+        under_hold = [int(version["version"]) for version in self.registry.versions() if version["state"] == "retiring"]
+        self.septet("release", DATASET, "--reason", "the job is mended")
 
         def swept():
             self.aws.fire_schedule(self.outputs["PruneSchedule"])
             time.sleep(1)
-            states = self.registry.states()
-            return states.count("valid") <= KEPT and "retiring" not in states
+            versions = self.registry.versions()
+            good = [version for version in versions if version["state"] == "valid" and "withdrawn" not in version]
+            return len(good) <= KEPT and all(version["state"] != "retiring" for version in versions)
 
-        until(f"pruning leaves {KEPT} valid versions", swept)
+        until(f"pruning leaves {KEPT} good versions", swept)
+        return under_hold
 
     def outcome(self):
         """What the registry and DynamoDB hold at the end."""
@@ -225,6 +232,7 @@ class Demo:
                     "state": version["state"],
                     "verdict": version["verdict"]["outcome"],
                     "reason": "; ".join(version["verdict"]["reasons"]) or None,
+                    "withdrawn": version.get("withdrawn", {}).get("reason"),
                 }
                 for version in versions
             ],
@@ -337,12 +345,18 @@ def play_nights(aws, outputs, programs, timed):
         with timed("rollback"):
             rollback = demo.roll_back()
         with timed("prune"):
-            demo.prune()
+            retired_under_hold = demo.prune()
         writes = demo.write_directly()
         totals = reader.stop()
         say()
         demo.septet("versions", DATASET)
-        return {**demo.outcome(), "rollback": rollback, "direct_writes": writes, "reader": totals}
+        return {
+            **demo.outcome(),
+            "rollback": rollback,
+            "direct_writes": writes,
+            "reader": totals,
+            "retired_under_hold": retired_under_hold,
+        }
 
 
 def run(acts):

@@ -73,8 +73,14 @@ def _failings_of_reader(outcome):
 
 def _failings_of_retention(outcome):
     valid = [version for version in outcome["versions"] if version["state"] == "valid"]
-    if len(valid) != KEPT:
-        yield f"{KEPT} valid versions should remain, but {len(valid)} do: {[version['version'] for version in valid]}"
+    good = [version["version"] for version in valid if not version["withdrawn"]]
+    if len(good) != KEPT:
+        yield f"{KEPT} good versions should remain, but {len(good)} do: {good}"
+    withdrawn = [version["version"] for version in valid if version["withdrawn"]]
+    if withdrawn != [outcome["rollback"]["from"]]:
+        yield f"version {outcome['rollback']['from']} alone should be withdrawn, but {withdrawn} are"
+    if outcome["retired_under_hold"]:
+        yield f"versions {outcome['retired_under_hold']} were retired while the rollback's hold was in force"
     due = {version["table"] for version in outcome["versions"] if version["state"] in ("valid", "rejected")}
     if set(outcome["tables"]) != due:
         yield f"the dataset tables should be {sorted(due)}, but DynamoDB lists {sorted(outcome['tables'])}"
@@ -151,7 +157,10 @@ def _page_of_nights(outcome):
             "Versions",
             _columns(
                 ["version", "table", "state", "verdict", "reason"],
-                [[v["version"], v["table"], v["state"], v["verdict"], v["reason"]] for v in outcome["versions"]],
+                [
+                    [v["version"], v["table"], "withdrawn" if v["withdrawn"] else v["state"], v["verdict"], v["reason"]]
+                    for v in outcome["versions"]
+                ],
             ),
             "",
             "What was live when",

@@ -17,6 +17,8 @@ use crate::screen::Screen;
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) registry: Registry,
+    /// The registry's own table, which is never a dataset's.
+    pub(crate) registry_table: String,
     pub(crate) tables: Tables,
     pub(crate) queue: Queue,
     pub(crate) ledger: Ledger,
@@ -38,9 +40,12 @@ impl App {
             "allowed" => Loopback::Allowed,
             _ => Loopback::Refused,
         };
-        let (actor, yes) = (global.actor.unwrap_or_else(actor), global.yes);
+        let registry_table = global.registry.clone();
+        let named = global.actor.filter(|actor| !actor.trim().is_empty());
+        let (actor, yes) = (named.unwrap_or_else(actor), global.yes);
         Ok(Self {
             registry,
+            registry_table,
             tables,
             queue,
             ledger,

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use septet_contract::Compatibility;
-use septet_registry::{ContractNumber, DatasetName, PointerName, TableName, VersionNumber};
+use septet_registry::{ContractNumber, DatasetName, HoldId, PointerName, TableName, VersionNumber};
 
 use crate::exit;
 use crate::items::Format;
@@ -135,8 +135,29 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  septet forward recs --reason 'it was the cache'")]
     Forward(Forward),
     /// End a hold: the next version that passes goes live by itself again
-    #[command(after_help = "Example:\n  septet release recs --reason 'the job is mended'")]
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  septet release recs --reason 'the job is mended'\n",
+        "  septet release recs --hold 3f9a1c2e --reason 'ann is on leave'\n",
+        "  septet release recs --promote-newest --reason 'last night is good'",
+    ))]
     Release(Release),
+    /// Withdraw a version: it is no baseline, takes no retention place and is never promoted
+    #[command(after_help = "Example:\n  septet withdraw recs 41 --reason 'half of the users are missing'")]
+    Withdraw(Marked),
+    /// Reinstate a withdrawn version
+    #[command(after_help = "Example:\n  septet reinstate recs 41 --reason 'it was the cache'")]
+    Reinstate(Marked),
+    /// Hand existing tables over to Septet: they are sealed, checked and published in order of creation
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  septet adopt --list\n",
+        "  septet adopt recs-2026-11-20 recs-2026-11-21 --yes",
+    ))]
+    Adopt(Adopt),
+    /// Ask for the deletion of tables that were announced and never sealed; prune deletes them
+    #[command(after_help = "Example:\n  septet discard recs-test --reason 'never completed'")]
+    Discard(Discard),
     /// Show who did what, when and why, the latest first
     #[command(after_help = "Examples:\n  septet log recs\n  septet log recs --limit 5 --json")]
     Log(Log),
@@ -166,11 +187,14 @@ pub(crate) enum Contract {
         /// An ODCS document, YAML or JSON; `-` reads standard input
         file: PathBuf,
         /// Why
-        #[arg(long)]
+        #[arg(long, value_parser = reading::reason)]
         reason: Option<String>,
         /// Put it although readers or versions that are kept break; the audit log says so
         #[arg(long, requires = "reason")]
         breaking: bool,
+        /// Adopt the existing tables that its pattern matches, as `septet adopt` does
+        #[arg(long)]
+        adopt: bool,
     },
     /// Write a first contract from what a table holds
     #[command(after_help = "Example:\n  septet contract infer recs-2026-11-21 > contracts/recs.odcs.yaml")]
@@ -263,6 +287,9 @@ pub(crate) struct Publish {
     /// The content digest that the publisher computed
     #[arg(long)]
     pub(crate) digest: Option<String>,
+    /// The time that the data stands for; UTC unless it says otherwise
+    #[arg(long, value_name = "TIME", value_parser = reading::time)]
+    pub(crate) as_of: Option<Timestamp>,
     /// Wait for the verdict
     #[arg(long)]
     pub(crate) wait: bool,
@@ -287,6 +314,28 @@ pub(crate) struct Show {
     /// A number, or a pointer such as `live`
     #[arg(value_parser = reading::version)]
     pub(crate) version: reading::Which,
+    #[command(flatten)]
+    pub(crate) kept: KeepRejected,
+}
+
+/// Time for which prune keeps versions that are of no use to readers; a setting of the stack.
+#[derive(Debug, Args)]
+pub(crate) struct KeepRejected {
+    /// For how many hours prune keeps a version that did not pass or was withdrawn, as the stack sets it
+    #[arg(
+        long = "rejected-keep-hours",
+        env = "SEPTET_REJECTED_KEEP_HOURS",
+        default_value = "48",
+        value_name = "HOURS"
+    )]
+    hours: u32,
+}
+
+impl KeepRejected {
+    /// Returns the time as a duration.
+    pub(crate) fn duration(&self) -> SignedDuration {
+        SignedDuration::from_hours(self.hours.into())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -306,9 +355,12 @@ pub(crate) struct Rollback {
     /// The version to go back to [default: the one before]
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: Option<VersionNumber>,
-    /// When the hold ends by itself [default: with `septet release`]
-    #[arg(long, value_name = "TIME", value_parser = reading::time)]
-    pub(crate) hold_until: Option<Timestamp>,
+    /// When the hold ends by itself: a time, or a duration such as 12h or 3d [default: with `septet release`]
+    #[arg(long, value_name = "WHEN", value_parser = reading::when)]
+    pub(crate) hold_until: Option<reading::When>,
+    /// Withdraw the version that is left; a rollback of `live` does so by itself
+    #[arg(long)]
+    pub(crate) withdraw: bool,
     #[command(flatten)]
     pub(crate) moving: Moving,
 }
@@ -317,6 +369,9 @@ pub(crate) struct Rollback {
 pub(crate) struct Forward {
     /// The dataset
     pub(crate) dataset: DatasetName,
+    /// End this hold, too, whoever owns it
+    #[arg(long, value_name = "ID")]
+    pub(crate) hold: Option<HoldId>,
     #[command(flatten)]
     pub(crate) moving: Moving,
 }
@@ -325,7 +380,7 @@ pub(crate) struct Forward {
 #[derive(Debug, Args)]
 pub(crate) struct Moving {
     /// Why
-    #[arg(long)]
+    #[arg(long, value_parser = reading::reason)]
     pub(crate) reason: String,
     /// Which pointer
     #[arg(long, default_value = "live", value_name = "NAME")]
@@ -340,11 +395,52 @@ pub(crate) struct Release {
     /// The dataset
     pub(crate) dataset: DatasetName,
     /// Why
-    #[arg(long)]
+    #[arg(long, value_parser = reading::reason)]
     pub(crate) reason: String,
     /// Which pointer
     #[arg(long, default_value = "live", value_name = "NAME")]
     pub(crate) pointer: PointerName,
+    /// The hold to end, whoever owns it [default: your own]
+    #[arg(long, value_name = "ID")]
+    pub(crate) hold: Option<HoldId>,
+    /// Point readers of `live` at the newest version that the hold kept from going live, after a confirmation
+    #[arg(long)]
+    pub(crate) promote_newest: bool,
+}
+
+/// A version that an operator marks.
+#[derive(Debug, Args)]
+pub(crate) struct Marked {
+    /// The dataset
+    pub(crate) dataset: DatasetName,
+    /// The version
+    pub(crate) version: VersionNumber,
+    /// Why
+    #[arg(long, value_parser = reading::reason)]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Adopt {
+    /// The tables, by name or ARN
+    #[arg(required_unless_present = "list", value_name = "TABLE")]
+    pub(crate) tables: Vec<String>,
+    /// List existing tables that a contract claims and that nothing handed over, and change nothing
+    #[arg(long, conflicts_with = "tables")]
+    pub(crate) list: bool,
+    /// With --list: only those of this dataset
+    #[arg(long, requires = "list", conflicts_with = "tables")]
+    pub(crate) dataset: Option<DatasetName>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Discard {
+    /// The tables, by name or ARN
+    #[arg(required = true, value_name = "TABLE")]
+    pub(crate) tables: Vec<String>,
+    /// Why
+    #[arg(long, value_parser = reading::reason)]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Args)]
@@ -375,7 +471,6 @@ pub(crate) struct Prune {
     pub(crate) plan: bool,
     /// The dataset [default: all]
     pub(crate) dataset: Option<DatasetName>,
-    /// For how many hours a version that did not pass is kept
-    #[arg(long, env = "SEPTET_REJECTED_KEEP_HOURS", default_value = "48", value_name = "HOURS")]
-    pub(crate) rejected_keep_hours: u32,
+    #[command(flatten)]
+    pub(crate) kept: KeepRejected,
 }

@@ -1,14 +1,18 @@
 //! The commands.
 
+mod adopt;
 mod backfill;
 mod check;
 mod contract;
 mod feed;
 mod history;
+mod holds;
 mod log;
+mod marks;
 mod moves;
 mod plan;
 mod publish;
+mod refusal;
 mod target;
 mod versions;
 mod wait;
@@ -47,8 +51,8 @@ pub(crate) async fn run(command: Command, global: Global, screen: Screen) -> Res
 async fn in_aws(app: &App, command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Contract(Contract::Lint { file }) => contract::lint(&file, &app.screen),
-        Command::Contract(Contract::Put { file, reason, breaking }) => {
-            contract::put(app, &file, reason, breaking).await
+        Command::Contract(Contract::Put { file, reason, breaking, adopt }) => {
+            contract::put(app, &file, reason, breaking, adopt).await
         }
         Command::Contract(Contract::Diff(diff)) => contract::diff(app, diff).await,
         Command::Contract(Contract::Infer { table, items }) => contract::infer(app, &table, items).await,
@@ -60,7 +64,11 @@ async fn in_aws(app: &App, command: Command) -> Result<Answer, Failure> {
         Command::Point(point) => moves::point(app, point).await,
         Command::Rollback(rollback) => moves::roll_back(app, rollback).await,
         Command::Forward(forward) => moves::forward(app, forward).await,
-        Command::Release(release) => moves::release(app, release).await,
+        Command::Release(release) => holds::release(app, release).await,
+        Command::Withdraw(marked) => marks::withdraw(app, marked).await,
+        Command::Reinstate(marked) => marks::reinstate(app, marked).await,
+        Command::Adopt(adopt) => adopt::adopt(app, adopt).await,
+        Command::Discard(discard) => marks::discard(app, discard).await,
         Command::Log(log) => log::log(app, log).await,
         Command::History(history) => history::history(app, history).await,
         Command::Prune(prune) => plan::plan(app, prune).await,

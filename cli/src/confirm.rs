@@ -8,13 +8,18 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct Confirmed(());
 
+/// Returns true if [`confirm`] can have an answer: it was typed, or there is a terminal to ask on.
+pub(crate) fn can_confirm(yes: bool) -> bool {
+    yes || std::io::stdin().is_terminal()
+}
+
 /// Asks on the terminal unless `yes` was typed; none where the answer is no.
 pub(crate) fn confirm(question: &str, yes: bool) -> Result<Option<Confirmed>, Failure> {
     if yes {
         return Ok(Some(Confirmed(())));
     }
     let mut input = std::io::stdin().lock();
-    if !std::io::stdin().is_terminal() {
+    if !can_confirm(yes) {
         return Err(Failure::new(
             "failed to ask whether to go on: there is no terminal",
             "say --yes to go on",

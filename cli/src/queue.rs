@@ -5,7 +5,8 @@ mod letters;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::RequestId;
-use septet_registry::{Message, Signal};
+use aws_sdk_sqs::types::MessageAttributeValue;
+use septet_registry::{Message, TableId};
 
 use crate::failure::{Failure, chain, of_denial, of_silence};
 
@@ -38,9 +39,17 @@ impl Queue {
         answer.queue_url.ok_or_else(|| self.missing())
     }
 
-    /// Sends a signal.
-    pub(crate) async fn send(&self, url: &str, signal: &Signal) -> Result<(), Failure> {
-        self.send_body(url, Message::Signal(signal.clone()).to_json().to_string()).await
+    /// Sends a message that speaks of the table of this id.
+    ///
+    /// The id goes beside the body: release 0.1.0 refuses fields that it does not know.
+    pub(crate) async fn send(&self, url: &str, message: &Message, id: &TableId) -> Result<(), Failure> {
+        let body = message.to_json().to_string();
+        let id = MessageAttributeValue::builder().data_type("String").string_value(id.as_str()).build();
+        let id =
+            id.map_err(|error| Failure::new(format!("failed to write the message: {error}"), "report this"))?;
+        let call = self.client.send_message().queue_url(url).message_body(body);
+        let sent = call.message_attributes("septet.table_id", id).send().await;
+        sent.map(drop).map_err(|error| self.failed("sqs:SendMessage", error))
     }
 
     /// Sends a message as it is.

@@ -103,6 +103,47 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
         .map_err(|_| "a time is written as 2026-11-21T06:00:00Z, 2026-11-21 06:00 or 2026-11-21 (UTC)".into())
 }
 
+/// A time, or how long from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// This time.
+    At(Timestamp),
+    /// So long from now.
+    After(SignedDuration),
+}
+
+impl When {
+    /// The time, if it lies after `now`.
+    pub(crate) fn after(self, now: Timestamp) -> Option<Timestamp> {
+        let at = match self {
+            Self::At(at) => Some(at),
+            Self::After(length) => now.checked_add(length).ok(),
+        };
+        at.filter(|at| *at > now)
+    }
+}
+
+/// A time, or a duration such as `12h` or `3d`.
+pub(crate) fn when(text: &str) -> Result<When, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()).filter(|days| *days > 0);
+    if let Some(days) = days {
+        return Ok(When::After(SignedDuration::from_hours(24 * i64::from(days))));
+    }
+    if let Ok(length) = duration(text) {
+        let length = SignedDuration::try_from(length).map_err(|_| "the duration is too long".to_owned())?;
+        return Ok(When::After(length));
+    }
+    time(text).map(When::At).map_err(|why| format!("{why}; a duration as 12h or 3d"))
+}
+
+/// A reason says something.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("say why in a few words; the audit log keeps it".into()),
+        reason => Ok(reason.to_owned()),
+    }
+}
+
 /// `90s`, `15m`, `2h`, or several of them as `1h 30m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let read = text.parse::<SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok());
@@ -123,6 +164,27 @@ mod tests {
         }
         assert_eq!(time("2026-11-21").unwrap().to_string(), "2026-11-21T00:00:00Z");
         assert!(time("yesterday").unwrap_err().contains("2026-11-21T06:00:00Z"));
+    }
+
+    #[test]
+    fn the_end_of_a_hold_is_a_time_or_a_duration_and_always_to_come() {
+        let now: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
+        let end = |text: &str| when(text).unwrap().after(now).map(|end| end.to_string());
+        assert_eq!(end("12h").as_deref(), Some("2026-11-21T18:00:00Z"));
+        assert_eq!(end("3d").as_deref(), Some("2026-11-24T06:00:00Z"));
+        assert_eq!(end("2026-11-21 06:01").as_deref(), Some("2026-11-21T06:01:00Z"));
+        for none in ["2026-11-21 06:00", "2026-11-20", "4294967295d"] {
+            assert_eq!(end(none), None, "{none}");
+        }
+        for wrong in ["", "0d", "0s", "-3d", "-1h", "1.5d", "d", "4294967296d", "soon"] {
+            assert!(when(wrong).unwrap_err().contains("a duration as 12h or 3d"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_reason_says_something() {
+        assert_eq!(reason(" bad "), Ok("bad".into()));
+        assert!(reason("").is_err() && reason(" \t\n").is_err());
     }
 
     #[test]

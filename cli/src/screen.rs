@@ -5,10 +5,11 @@
 
 use std::io::{IsTerminal, Write};
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 use jiff::Timestamp;
 use septet_registry::State;
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
 
 use crate::distribution::Canvas;
 use crate::exit;
@@ -47,6 +48,8 @@ pub(crate) struct Screen {
 struct Stream {
     colour: bool,
     terminal: bool,
+    /// Columns of the terminal, where it says so.
+    width: Option<u16>,
 }
 
 impl Screen {
@@ -56,8 +59,16 @@ impl Screen {
         let allows = |choice| choice != anstream::ColorChoice::Never;
         Self {
             json,
-            out: Stream { colour: allows(anstream::AutoStream::choice(&out)), terminal: out.is_terminal() },
-            err: Stream { colour: allows(anstream::AutoStream::choice(&err)), terminal: err.is_terminal() },
+            out: Stream {
+                colour: allows(anstream::AutoStream::choice(&out)),
+                terminal: out.is_terminal(),
+                width: width(&out),
+            },
+            err: Stream {
+                colour: allows(anstream::AutoStream::choice(&err)),
+                terminal: err.is_terminal(),
+                width: width(&err),
+            },
         }
     }
 
@@ -106,9 +117,8 @@ impl Screen {
 
     /// What pictures on standard output are drawn on.
     pub(crate) fn canvas(&self) -> Canvas {
-        let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
         Canvas {
-            width: width.filter(|width| *width > 0).unwrap_or(USUAL_WIDTH),
+            width: self.out.width.map_or(USUAL_WIDTH, usize::from),
             blocks: self.out.terminal,
             colour: self.out.colour,
         }
@@ -124,6 +134,11 @@ impl Screen {
     }
 }
 
+/// Columns of the terminal that a stream writes to.
+fn width(stream: &impl std::os::fd::AsFd) -> Option<u16> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| width.0).filter(|width| *width > 0)
+}
+
 impl Stream {
     fn table(self, header: &[&str]) -> Table {
         let mut table = Table::new();
@@ -131,6 +146,10 @@ impl Stream {
         let arrangement =
             if self.terminal { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
         table.set_content_arrangement(arrangement);
+        // A table without colour does not look for the width itself.
+        if let Some(width) = self.width {
+            table.set_width(width);
+        }
         if self.colour {
             table.enforce_styling()
         } else {
@@ -144,7 +163,68 @@ impl Stream {
 }
 
 /// A table as text, without margins.
+///
+/// Where the terminal is too narrow for it, cells wrap between words. A table whose words do not fit is printed as
+/// blocks, so that a command in it can be copied.
 pub(crate) fn text(table: &Table) -> String {
+    let Some(width) = table.width().map(usize::from) else { return lines(table) };
+    let content = table.column_max_content_widths();
+    if total(content.iter().copied()) <= width {
+        return lines(table);
+    }
+    let words: Vec<_> = (0..content.len()).map(|column| longest_word(table, column)).collect();
+    let mut fitted = table.clone();
+    if total(words.iter().copied()) <= width {
+        let bound = |word: u16| ColumnConstraint::LowerBoundary(Width::Fixed(word + PADDING));
+        fitted.set_constraints(words.into_iter().map(bound));
+        return lines(&fitted);
+    }
+    match table.header() {
+        Some(header) => blocks(table, header, width),
+        // The terminal wraps long lines itself.
+        None => lines(fitted.set_content_arrangement(ContentArrangement::Disabled)),
+    }
+}
+
+/// Columns of the space around a cell.
+const PADDING: u16 = 2;
+
+/// Columns of a whole table.
+fn total(columns: impl Iterator<Item = u16>) -> usize {
+    columns.map(|width| usize::from(width + PADDING)).sum()
+}
+
+/// Columns of the longest word in a column of a table.
+fn longest_word(table: &Table, column: usize) -> u16 {
+    let cells =
+        table.header().into_iter().chain(table.row_iter()).filter_map(|row| row.cell_iter().nth(column));
+    let longest = cells
+        .flat_map(|cell| cell.content().split_whitespace().map(UnicodeWidthStr::width).collect::<Vec<_>>());
+    u16::try_from(longest.max().unwrap_or_default()).unwrap_or(u16::MAX - PADDING)
+}
+
+/// Each row as a line of the cells that fit, and a line with its name for each of the others.
+fn blocks(table: &Table, header: &Row, width: usize) -> String {
+    let names: Vec<_> = header.cell_iter().map(Cell::content).collect();
+    let mut lines = vec![names.join("  ")];
+    for row in table.row_iter() {
+        let cells: Vec<_> = row.cell_iter().map(Cell::content).collect();
+        let mut first = cells.first().cloned().unwrap_or_default();
+        let mut at = 1;
+        while let Some(cell) = cells.get(at)
+            && first.width() + cell.width() + usize::from(PADDING) <= width
+        {
+            first = format!("{first}  {cell}");
+            at += 1;
+        }
+        lines.push(first);
+        let others = names.iter().zip(&cells).skip(at).filter(|(_, cell)| !matches!(cell.as_str(), "" | "-"));
+        lines.extend(others.map(|(name, cell)| format!("  {name}  {cell}")));
+    }
+    lines.join("\n")
+}
+
+fn lines(table: &Table) -> String {
     let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     let margin = lines.iter().all(|line| line.is_empty() || line.starts_with(' '));
     let lines = lines.iter().map(|line| if margin { line.get(1..).unwrap_or_default() } else { line });

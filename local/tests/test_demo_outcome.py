@@ -17,7 +17,7 @@ def table(number):
 
 
 def state(number):
-    return "rejected" if number in REASONS else "deleted" if number < 3 else "valid"
+    return "rejected" if number in REASONS else "deleted" if number < 2 else "valid"
 
 
 def move(number, action="promote"):
@@ -41,6 +41,7 @@ OUTCOME = {
         {
             "version": n, "table": table(n), "state": state(n),
             "verdict": "failed" if n in REASONS else "passed", "reason": REASONS.get(n),
+            "withdrawn": "listeners complain" if n == 11 else None,
         }
         for n in range(1, 12)
     ],
@@ -52,9 +53,10 @@ OUTCOME = {
     ],
     "reader": {"reads": 9000, "failed": 0, "versions_seen": [1, 3, 5, 10, 11]},
     "rollback": {"from": 11, "to": 10, "poll_seconds": 2, "reached_reader_seconds": 1.4},
-    "tables": [table(n) for n in range(3, 12)],
+    "retired_under_hold": [],
+    "tables": [table(n) for n in range(2, 12)],
     "direct_writes": [
-        {"table": table(n), "call": "PutItem", "answer": "AccessDeniedException"} for n in range(3, 12)
+        {"table": table(n), "call": "PutItem", "answer": "AccessDeniedException"} for n in range(2, 12)
     ],
     "recovery": {
         "events": 2000, "lost": 900, "recovered": 900, "missing": 0, "unexpected": 0, "doubled": 12, "windows": 97,
@@ -98,12 +100,15 @@ def changed(path, value):
         (["reader", "versions_seen"], [4, 10, 11], "never were live: [4]"),
         (["reader", "versions_seen"], [1, 11], "never saw [10]"),
         (["rollback", "reached_reader_seconds"], 2.8, "reached the reader after 2.8 s"),
-        (["versions", 2, "state"], "deleted", "7 valid versions should remain, but 6"),
-        (["versions", 1, "state"], "valid", "7 valid versions should remain, but 8"),
-        (["tables"], [table(n) for n in range(2, 12)], "DynamoDB lists"),
-        (["tables"], [table(n) for n in range(3, 11)], "DynamoDB lists"),
-        (["direct_writes", 2, "answer"], "done", "PutItem on the sealed recs-2026-11-15 was answered done"),
-        (["direct_writes"], OUTCOME["direct_writes"][1:], "no direct write was tried on ['recs-2026-11-13']"),
+        (["versions", 2, "state"], "deleted", "7 good versions should remain, but 6"),
+        (["versions", 0, "state"], "valid", "7 good versions should remain, but 8"),
+        (["versions", 10, "withdrawn"], None, "7 good versions should remain, but 8"),
+        (["versions", 9, "withdrawn"], "bad", "version 11 alone should be withdrawn"),
+        (["retired_under_hold"], [1], "versions [1] were retired while the rollback's hold was in force"),
+        (["tables"], [table(n) for n in range(1, 12)], "DynamoDB lists"),
+        (["tables"], [table(n) for n in range(2, 11)], "DynamoDB lists"),
+        (["direct_writes", 3, "answer"], "done", "PutItem on the sealed recs-2026-11-15 was answered done"),
+        (["direct_writes"], OUTCOME["direct_writes"][1:], "no direct write was tried on ['recs-2026-11-12']"),
         (["log"], OUTCOME["log"][1:], "version 1 has 0 audit records of announce"),
         (["log"], [*OUTCOME["log"], record(5, "pass")], "version 5 has 2 audit records of pass"),
         (["recovery", "lost"], 0, "lost nothing"),

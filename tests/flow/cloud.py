@@ -152,6 +152,17 @@ class Cloud:
         )
         return done
 
+    def described(self, table: str) -> dict:
+        """What DescribeTable answers of a table."""
+        return self.dynamodb.describe_table(TableName=table)["Table"]
+
+    def policy_of(self, table: str) -> str | None:
+        """A table's resource policy; nothing if it has none."""
+        try:
+            return self.dynamodb.get_resource_policy(ResourceArn=self.described(table)["TableArn"])["Policy"]
+        except self.dynamodb.exceptions.PolicyNotFoundException:
+            return None
+
     def invoke(self, function: str, event) -> Answer:
         """Invokes a function and waits for its answer."""
         client = self.aws.client("lambda", config=Config(retries={"total_max_attempts": 1}, read_timeout=90))
@@ -225,6 +236,28 @@ class Cloud:
             for message in answer["Messages"]:
                 bodies.append(message["Body"])
                 self.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+
+    @contextlib.contextmanager
+    def paused(self):
+        """Messages of the publish queue wait for so long."""
+        client = self.aws.client("lambda")
+        (mapping,) = client.list_event_source_mappings(FunctionName=self.on_publish)["EventSourceMappings"]
+        client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        try:
+            yield
+        finally:
+            client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+    def redrive(self) -> None:
+        """Moves the dead letters of the publish queue back to it, and waits until that is done."""
+        names = ["QueueArn"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=self.dead_letters, AttributeNames=names)["Attributes"]["QueueArn"]
+        self.sqs.start_message_move_task(SourceArn=arn)
+
+        def over() -> bool:
+            return self.sqs.list_message_move_tasks(SourceArn=arn)["Results"][0]["Status"] != "RUNNING"
+
+        until("the dead letters are moved back", over)
 
     @contextlib.contextmanager
     def visibility(self, seconds: int):

@@ -164,6 +164,11 @@ class Dataset:
         version = self.version_of(table)
         return version and version["state"]
 
+    def state_of_the_newest(self) -> str | None:
+        """The state of the newest version; nothing if there is none."""
+        versions = self.versions()
+        return versions[-1]["state"] if versions else None
+
     def pointer(self, name: str = "live") -> dict | None:
         """A pointer."""
         return next(iter(self.items(f"POINTER#{name}")), None)
@@ -216,18 +221,27 @@ class ItemsByHand:
 
     def set_format(self, sort_key: str, number: int) -> None:
         """Has an item look as if a Septet of another age had written it."""
+        self._update(
+            sort_key, "SET #name = :number", "format", ExpressionAttributeValues={":number": {"N": str(number)}}
+        )
+
+    def remove(self, sort_key: str, name: str) -> None:
+        """Takes an attribute away from an item."""
+        self._update(sort_key, "REMOVE #name", name)
+
+    def _update(self, sort_key: str, expression: str, name: str, **values) -> None:
         cloud = self._dataset.cloud
         cloud.dynamodb.update_item(
             TableName=cloud.registry_table,
             Key={"pk": {"S": f"DATASET#{self._dataset.name}"}, "sk": {"S": sort_key}},
-            UpdateExpression="SET #format = :number",
+            UpdateExpression=expression,
             ConditionExpression="attribute_exists(pk)",
-            ExpressionAttributeNames={"#format": "format"},
-            ExpressionAttributeValues={":number": {"N": str(number)}},
+            ExpressionAttributeNames={"#name": name},
+            **values,
         )
 
 
-def import_items(cloud: Cloud, table: str, form: str, items: list[dict]) -> None:
+def import_items(cloud: Cloud, table: str, form: str, items: list[dict], *, sweep: bool = True) -> None:
     """Imports a table from S3 and waits until that is over; nothing tells of its end, so a sweep is fired."""
     s3, bucket = cloud.aws.client("s3"), f"import-{table}"
     s3.create_bucket(Bucket=bucket)
@@ -252,4 +266,5 @@ def import_items(cloud: Cloud, table: str, form: str, items: list[dict]) -> None
         return status != "IN_PROGRESS"
 
     until("the import is over", over)
-    cloud.fire_sweep()
+    if sweep:
+        cloud.fire_sweep()

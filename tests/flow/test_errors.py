@@ -118,7 +118,8 @@ def test_a_table_with_other_keys_is_rejected_and_readers_stay_where_they_are(clo
     dataset.signal(table)
     version = dataset.until_state(table, "rejected")
     assert version["verdict"]["outcome"] == "failed"
-    assert any("primaryKey" in why and "user" in why for why in version["verdict"]["reasons"]), version["verdict"]
+    assert any("not sealed" in why and "user" in why for why in version["verdict"]["reasons"]), version["verdict"]
+    assert cloud.policy_of(table) is None
     assert dataset.live_table() == live
 
 
@@ -300,7 +301,7 @@ def test_a_live_version_whose_table_vanished_stays_until_somebody_rolls_back(clo
     # Back to a version whose table is there, and not forward to the one whose table is not.
     cloud.septet("rollback", dataset.name, *WHY)
     assert dataset.live_table() == first["table"]
-    refusal = cloud.septet("point", dataset.name, second["version"], *WHY, code=1)
+    refusal = cloud.septet("forward", dataset.name, *WHY, code=1)
     assert second["table"] in refusal.stderr and "nothing changed" in refusal.stderr, refusal.stderr
     cloud.sweep(dataset.name)
     assert dataset.state_of(second["table"]) == "lost"

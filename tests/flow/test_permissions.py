@@ -9,9 +9,10 @@ import contextlib
 import json
 
 import pytest
+from ageing import age
 from botocore.exceptions import ClientError
 from cloud import DATASET_TABLES, FEED_SINKS, Cloud
-from dataset import Dataset, item, table_parameters
+from dataset import Dataset, item, table_arn, table_parameters
 from feed import SHORT, SHORT_RECORDS, Feed
 from policies import queue_url, statements_of_the_template, with_tables_of_any_name, without_action, without_statement
 from publishers import PASSES, asking, function
@@ -48,6 +49,7 @@ class Stage:
         self.set = Dataset(cloud, directory, "may")
         self.imports = Dataset(cloud, directory, "mayimport")
         self.tags = Dataset(cloud, directory, "maytag")
+        self.quiet = Dataset(cloud, directory, "mayrest")
         self.pruned = Dataset(cloud, directory, "mayprune")
         self.put = Dataset(cloud, directory, "mayput")
         self.read = Dataset(cloud, directory, "mayread")
@@ -56,6 +58,7 @@ class Stage:
         self.set.put_contract(keepNewest=100)
         self.imports.put_contract(keepNewest=100, readiness=["import"])
         self.tags.put_contract(keepNewest=100, readiness=["tag"])
+        self.quiet.put_contract(keepNewest=100, readiness=["quiet"], quietMinutes=1)
         self.pruned.put_contract(keepNewest=1)
         self.read.put_contract(keepNewest=100)
         self._revision = 0
@@ -89,8 +92,10 @@ class Stage:
 
     def publish_by_tag(self) -> None:
         """A tagged table goes live."""
-        table = self.tags.create(Tags=[{"Key": "septet:ready", "Value": "true"}])
-        self.tags.fill(table)
+        table = self.tags.written()
+        found = self.cloud.described(table)
+        ready = {"Key": "septet:ready", "Value": found["TableId"]}
+        self.cloud.publisher.client("dynamodb").tag_resource(ResourceArn=found["TableArn"], Tags=[ready])
         answer = self.cloud.look(table)
         check(not answer.failed and answer.payload["state"] == "valid", "on-publish", answer.payload)
 
@@ -109,6 +114,13 @@ class Stage:
         answer = cloud.look(table)
         check(not answer.failed and answer.payload["state"] == "valid", "on-publish", answer.payload)
 
+    def publish_when_quiet(self) -> None:
+        """A table that nothing is written to any more goes live."""
+        table = self.quiet.written()
+        age(self.quiet, minutes=10)
+        answer = self.cloud.look(table)
+        check(not answer.failed and answer.payload["state"] == "valid", "on-publish", answer.payload)
+
     def publish_with_a_function(self) -> None:
         """A function of the publisher's is asked, and says yes."""
         self.publish(self.asks)
@@ -117,6 +129,15 @@ class Stage:
         """A signal for a table that cannot be found yet is put back onto the queue."""
         answer = self.cloud.invoke(self.cloud.on_publish, {"table": self.set.new_table()})
         check(not answer.failed and answer.payload["ending"] == "later", "on-publish", answer.payload)
+
+    def keep_refused_signal(self) -> None:
+        """A message that is no signal is kept in the dead letters."""
+        record = {"messageId": "bad", "body": '{"tabel": 7}', "attributes": {}, "messageAttributes": {}}
+        said = len(self.cloud.log_of(self.cloud.on_publish))
+        answer = self.cloud.invoke(self.cloud.on_publish, {"Records": [record]})
+        lines = self.cloud.log_of(self.cloud.on_publish)[said:]
+        check(answer.payload == {"batchItemFailures": []}, "it was not kept", lines)
+        check(self.cloud.take(self.cloud.dead_letters) == ['{"tabel": 7}'], "it is not in the dead letters")
 
     def take_from_the_queue(self) -> None:
         """A signal on the queue is taken and taken off it."""
@@ -169,7 +190,20 @@ class Stage:
 
     def retire_and_delete(self) -> None:
         """Of two versions the older one's table is deleted."""
-        old = self.publish(self.pruned)
+        self._delete_the_older(self.publish(self.pruned))
+
+    def delete_what_0_1_0_sealed(self) -> None:
+        """A table whose seal has no id, as release 0.1.0 sealed them, is deleted when its time has come."""
+        cloud, old = self.cloud, self.publish(self.pruned)
+        policy = json.loads(cloud.policy_of(old))
+        policy["Statement"] = [one for one in policy["Statement"] if not one["Sid"].startswith("SeptetSealId")]
+        with cloud.in_the_role(cloud.outputs["OnPublishRoleArn"]) as person:
+            person.client("dynamodb").put_resource_policy(ResourceArn=table_arn(old), Policy=json.dumps(policy))
+        version = self.pruned.version_of(old)
+        self.pruned.items_by_hand.remove(version["sk"], "seal_id")
+        self._delete_the_older(old)
+
+    def _delete_the_older(self, old: str) -> None:
         self.publish(self.pruned)
         for _ in range(3):
             self.sweep(self.pruned)
@@ -345,10 +379,12 @@ class Stage:
     # ------------------------------------------------------------ people and services
 
     def operator_puts_a_contract(self) -> None:
-        """An operator puts a contract and sees the versions."""
+        """An operator puts a contract for tables of a new pattern and sees the versions."""
         self._revision += 1
-        self.put.directory.joinpath("contract").write_text(json.dumps(self.put.contract(keepNewest=self._revision)))
-        self.septet("contract", "put", self.put.directory / "contract")
+        pattern = f"{self.put.name}-{self._revision}-*"
+        self.put.directory.joinpath("contract").write_text(json.dumps(self.put.contract(tablePattern=pattern)))
+        put = self.cloud.septet("contract", "put", self.put.directory / "contract", code=None)
+        check(put.returncode == 0 and "not known" not in put.stderr, "contract put", put.stderr)
         self.septet("versions", self.put.name)
 
     def operator_checks_a_table(self) -> None:
@@ -408,10 +444,17 @@ class Stage:
         self.septet("backfill", "verify", feed.name, "--table", feed.table)
 
     def operator_moves_the_pointer(self) -> None:
-        """An operator points readers back."""
-        self.publish(self.read)
-        self.publish(self.read)
-        self.septet("rollback", self.read.name, "--reason", "a test asks", "--yes")
+        """An operator points readers back, and at another version, and ends the hold."""
+        reason = ("--reason", "a test asks", "--yes")
+        # What an attempt that broke left.
+        self.cloud.septet("release", self.read.name, *reason, code=None)
+        for _ in range(3):
+            self.publish(self.read)
+        self.septet("rollback", self.read.name, *reason)
+        good = [one["version"] for one in self.read.versions() if "withdrawn" not in one]
+        other = next(number for number in good if number != self.read.pointer()["version"])
+        self.septet("point", self.read.name, str(other), *reason)
+        self.septet("release", self.read.name, *reason)
 
     def septet(self, *arguments) -> None:
         done = self.cloud.septet(*arguments, code=None)
@@ -450,13 +493,15 @@ NEEDED_BY = {
     ("OnPublishRole", "AskFunctions"): Stage.publish_with_a_function,
     ("OnPublishRole", "TakeSignals"): Stage.take_from_the_queue,
     ("OnPublishRole", "LookAgainLater"): Stage.put_back,
+    ("OnPublishRole", "KeepRefused"): Stage.keep_refused_signal,
+    ("OnPublishRole", "MeasureTables"): Stage.publish_when_quiet,
     ("OnPublishRole", "WriteLogs"): Stage.log_of_on_publish,
     ("PruneRole", "LambdaRuns"): Stage.prune_role,
     ("PruneRole", "ReadRegistry"): Stage.retire_and_delete,
     ("PruneRole", "WriteRegistry"): Stage.retire_and_delete,
     ("PruneRole", "ListTables"): Stage.remind,
     ("PruneRole", "InspectTables"): Stage.retire_and_delete,
-    ("PruneRole", "DeleteRetiredTables"): Stage.retire_and_delete,
+    ("PruneRole", "DeleteRetiredTables"): [Stage.retire_and_delete, Stage.delete_what_0_1_0_sealed],
     ("PruneRole", "NeverDeleteRegistry"): Stage.never_the_registry_by_prune,
     ("PruneRole", "SendReminders"): Stage.remind,
     ("PruneRole", "WriteLogs"): Stage.log_of_prune,
@@ -481,7 +526,8 @@ NEEDED_BY = {
     ("PublishQueuePolicy", "RuleDelivers"): Stage.table_record,
     ("TableRecordsDeadLettersPolicy", "RuleKeepsUndelivered"): Stage.undelivered_record,
     ("OperatorPolicy", "ReadRegistry"): Stage.operator_puts_a_contract,
-    ("OperatorPolicy", "WriteRegistry"): Stage.operator_puts_a_contract,
+    ("OperatorPolicy", "WriteRegistry"): [Stage.operator_puts_a_contract, Stage.operator_moves_the_pointer],
+    ("OperatorPolicy", "ListTables"): Stage.operator_puts_a_contract,
     ("OperatorPolicy", "InspectTables"): [Stage.operator_checks_a_table, Stage.operator_moves_the_pointer],
     ("OperatorPolicy", "AskFunctions"): Stage.operator_checks_with_a_function,
     ("OperatorPolicy", "SignalTables"): Stage.operator_signals,

@@ -61,7 +61,7 @@ pub(crate) enum BackfillCommand {
         #[command(flatten)]
         range: Ranged,
         /// Why
-        #[arg(long)]
+        #[arg(long, value_parser = reading::reason)]
         reason: String,
     },
     /// Show how far a run is: progress, rate, time left, and a strip of its windows
@@ -214,7 +214,7 @@ pub(crate) struct Ordered {
     /// The run
     pub(crate) run: Uuid,
     /// Why
-    #[arg(long)]
+    #[arg(long, value_parser = reading::reason)]
     pub(crate) reason: String,
 }
 

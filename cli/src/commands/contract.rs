@@ -14,7 +14,7 @@ use septet_checks::Profile;
 use septet_contract::{
     Compatibility, Contract, Diagnostic, Explained, Fate, Former, Severity, Verdict, breaches,
 };
-use septet_registry::{ContractNumber, DatasetName, Version};
+use septet_registry::{ContractNumber, Dataset, DatasetName, Version};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -99,6 +99,12 @@ fn summary(contract: &Contract, screen: &Screen) -> String {
         ("grace", format!("{} min", settings.grace_minutes)),
         ("poll", format!("{} s", settings.poll_seconds)),
         ("scan units", settings.max_scan_units.map_or_else(String::new, |units| format!("at most {units}"))),
+        ("order", if settings.order.is_default() { String::new() } else { settings.order.to_string() }),
+        ("indexes", settings.indexes.join(", ")),
+        (
+            "pre-warm",
+            settings.prewarm.map_or_else(String::new, |units| format!("to at most {units} reads/s")),
+        ),
     ])
 }
 
@@ -244,6 +250,31 @@ fn judged(new: &Contract, former: &[Former<'_>], mode: Compatibility, seen: &See
     Verdict::of(new, former, mode, |version, breach| {
         seen.get(&version).is_some_and(|profile| profile.keeps(new, breach))
     })
+}
+
+/// What the contract in force promises readers that the data of a version may not keep, a line each.
+pub(super) async fn breaks_of_version(
+    app: &App,
+    dataset: &Dataset,
+    version: &Version,
+) -> Result<Vec<String>, Failure> {
+    let new = stored(app, &dataset.dataset, dataset.contract).await?;
+    let old = stored(app, &dataset.dataset, version.contract).await?;
+    let number = version.version.get();
+    let former = [Former { number: version.contract.get(), contract: &old, versions: vec![number] }];
+    let seen = seen(app, std::slice::from_ref(version), &new, &former).await?;
+    let verdict = judged(&new, &former, Compatibility::BackwardTransitive, &seen);
+    if !verdict.unsafe_versions.contains(&number) {
+        return Ok(Vec::new());
+    }
+    let lines = verdict.breaks.iter().filter(|it| it.forbidden).map(|it| {
+        let attribute = if it.breach.attribute.is_empty() { "the key" } else { &it.breach.attribute };
+        format!(
+            "version {number} breaks contract {} for {attribute}: readers rely on {}, its data may be {}",
+            dataset.contract, it.breach.readers, it.breach.data
+        )
+    });
+    Ok(lines.collect())
 }
 
 /// A contract that the registry holds; an error if it cannot be read.

@@ -1,10 +1,11 @@
 //! What a pointer named, and when, from the audit log.
 
 use jiff::Timestamp;
-use septet_registry::{DatasetName, PointerName, Record, TableName, Version, VersionNumber};
+use septet_registry::{DatasetName, PointerHold, PointerName, Record, TableName, Version, VersionNumber};
 use serde::Serialize;
 
-use crate::app::App;
+use super::holds;
+use crate::app::{App, now};
 use crate::args::History;
 use crate::exit;
 use crate::failure::Failure;
@@ -23,6 +24,9 @@ pub(crate) struct Stretch {
     pub(crate) by: String,
     pub(crate) action: String,
     pub(crate) reason: Option<String>,
+    /// Holds in force, of the stretch that lasts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) holds: Vec<PointerHold>,
 }
 
 /// The stretches of a pointer, the latest first.
@@ -48,6 +52,7 @@ pub(crate) fn stretches(records: &[Record], pointer: &PointerName, versions: &[V
             by: record.actor.clone(),
             action: record.action.as_str().replace('_', " "),
             reason: record.reason.clone(),
+            holds: Vec::new(),
         });
     }
     found.reverse();
@@ -56,10 +61,15 @@ pub(crate) fn stretches(records: &[Record], pointer: &PointerName, versions: &[V
 
 pub(crate) async fn history(app: &App, args: History) -> Result<Answer, Failure> {
     let History { dataset, at, pointer } = args;
-    app.dataset(&dataset).await?;
+    let known = app.dataset(&dataset).await?;
     let records = app.registry.log(&dataset, None).await?;
     let versions = app.registry.versions(&dataset).await?;
     let mut found = stretches(&records, &pointer, &versions);
+    let item = app.registry.pointer(&dataset, &pointer).await?;
+    let in_force = holds::in_force(&known, &pointer, item.as_ref(), now());
+    if let Some(last) = found.first_mut() {
+        last.holds = in_force.clone();
+    }
     if let Some(at) = at {
         found.retain(|it| it.from <= at && it.until.is_none_or(|until| at < until));
     }
@@ -75,7 +85,14 @@ pub(crate) async fn history(app: &App, args: History) -> Result<Answer, Failure>
         app.screen.call("no", &format!("{pointer} of {dataset} named no version{when}"));
         return Ok(Answer::new(&found, "").with_code(exit::NO));
     }
-    Ok(Answer::new(&found, text(&table)))
+    let mut page = text(&table);
+    if !in_force.is_empty() && found.iter().any(|it| it.until.is_none()) {
+        page = format!(
+            "{page}\n\n{pointer} is held:\n{}",
+            holds::page(&dataset, &pointer, &in_force, &app.actor)
+        );
+    }
+    Ok(Answer::new(&found, page))
 }
 
 #[cfg(test)]

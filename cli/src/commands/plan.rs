@@ -1,7 +1,6 @@
 //! The retention plan, as the prune function would make it now.
 
 use comfy_table::{Cell, Color};
-use jiff::SignedDuration;
 use septet_registry::retention::{self, Act, Holdings, Plan, Policy};
 use serde_json::json;
 
@@ -15,7 +14,7 @@ pub(crate) async fn plan(app: &App, args: Prune) -> Result<Answer, Failure> {
         Some(dataset) => vec![dataset],
         None => app.registry.datasets().await?.into_iter().map(|listing| listing.dataset).collect(),
     };
-    let keep_rejected = SignedDuration::from_hours(args.rejected_keep_hours.into());
+    let keep_rejected = args.kept.duration();
     let mut plans = Vec::new();
     for dataset in datasets {
         let now = now();
@@ -27,7 +26,7 @@ pub(crate) async fn plan(app: &App, args: Prune) -> Result<Answer, Failure> {
         app.screen.say("There is no dataset yet.");
     }
     for plan in plans.iter().filter(|plan| plan.is_refused()) {
-        let (dataset, steps, at_most) = (&plan.dataset, plan.steps.len(), plan.at_most);
+        let (dataset, steps, at_most) = (&plan.dataset, plan.counted(), plan.at_most);
         let what =
             format!("prune refuses this plan for {dataset}: {steps} steps at once, at most {at_most} may be");
         app.screen.call("warning", &what);

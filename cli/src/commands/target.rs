@@ -1,7 +1,7 @@
 //! Looks at the table of a version before readers are pointed at it.
 
 use septet_registry::Version;
-use septet_tables::{SealState, TableFacts, TableStatus, Tables};
+use septet_tables::{SealState, TableFacts, TableStatus, Tables, compare_offers};
 
 use crate::failure::Failure;
 
@@ -39,7 +39,7 @@ pub(crate) async fn look(
         TableStatus::Active | TableStatus::Updating => {}
         status => found.forbids.push(format!("its table {table} is {status}")),
     }
-    match tables.seal_of(&facts).await? {
+    match tables.seal_of(&facts, target.seal_id.as_ref()).await? {
         SealState::Intact => {}
         SealState::Missing => found.needs_force.push(format!("its table {table} is not sealed any more")),
         SealState::Broken(flaws) => {
@@ -52,10 +52,17 @@ pub(crate) async fn look(
             "only a sample of its items was checked: whether its content is the one being left is not known";
         found.warnings.push(why.into());
     }
+    if let Some(left) = left.filter(|left| target.digest.is_some() && target.digest == left.digest) {
+        found.needs_force.push(format!("it has the very same content as version {}", left.version));
+    }
     if let Some(left) = left
         && let Some(before) = tables.describe(&left.table).await?
     {
         found.warnings.extend(colder(&facts, &before));
+        let offers = compare_offers(&facts.offers(), &before.offers());
+        found.needs_force.extend(offers.less.iter().map(|less| format!("it offers less to readers: {less}")));
+        let not_yet = offers.not_yet.iter();
+        found.needs_force.extend(not_yet.map(|why| format!("it does not offer all yet: {why}")));
     }
     Ok(found)
 }

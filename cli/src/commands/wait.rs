@@ -7,6 +7,7 @@ use septet_registry::{DatasetName, PromotionState, State, VerdictOutcome, Versio
 use septet_tables::TableFacts;
 use serde_json::json;
 
+use super::versions::why;
 use crate::app::App;
 use crate::exit;
 use crate::failure::Failure;
@@ -32,6 +33,13 @@ fn is_broken(version: &Version) -> bool {
     version.state == State::Rejected && errored
 }
 
+/// Returns true for a version that looks ended and goes on once it is signalled again.
+///
+/// A check that broke is run again. A version that was abandoned or rejected before its table was sealed is sealed.
+fn is_revived(version: &Version) -> bool {
+    is_broken(version) || !version.was_sealed() && matches!(version.state, State::Abandoned | State::Rejected)
+}
+
 /// Waits until the table's version has its verdict; `before` is the version before it was published.
 pub(crate) async fn until_verdict(
     app: &App,
@@ -46,9 +54,10 @@ pub(crate) async fn until_verdict(
     match followed {
         Ok(version) => Ok(answer(app, &version?)),
         Err(_) => {
-            let stands = progress.last.map_or("it is not announced".into(), |state| format!("it is {state}"));
+            let stands =
+                progress.last.take().map_or("it is not announced".into(), |last| format!("it is {last}"));
             Err(Failure::new(
-                format!("failed to wait for the verdict on {}: {stands} after {timeout:?}", facts.name),
+                format!("failed to wait longer than {timeout:?} for the verdict on {}: {stands}", facts.name),
                 format!(
                     "the signal was sent and the check goes on; `septet versions {dataset}` shows where it stands"
                 ),
@@ -63,16 +72,18 @@ async fn follow(
     before: Option<&Version>,
     progress: &mut Progress<'_>,
 ) -> Result<Version, Failure> {
-    let broken = before.filter(|version| is_broken(version)).map(|version| version.revision);
+    let ended = before.filter(|version| is_revived(version)).map(|version| version.revision);
     let mut passed = 0;
     loop {
         if let Some(version) = version_of(app, facts).await?
-            && Some(version.revision) != broken
+            && Some(version.revision) != ended
         {
             progress.at(&version);
             let pending = version.promotion_state == Some(PromotionState::Pending);
             match version.state {
                 State::Announced | State::Sealed | State::Checking => {}
+                // The signal is on record, and the sweep goes on with it.
+                State::Abandoned | State::Rejected if version.signal.is_some() => {}
                 // It goes live in a transaction of its own, a moment after its verdict.
                 State::Valid if pending && passed < PROMOTION => passed += 1,
                 _ => return Ok(version),
@@ -89,7 +100,10 @@ fn answer(app: &App, version: &Version) -> Answer {
     let live = match (&version.promotion_state, version.state) {
         (Some(PromotionState::Promoted), State::Valid) => " It went live.".to_owned(),
         (Some(PromotionState::Skipped(why)), State::Valid) => format!(" It is not live: {why}."),
-        (Some(PromotionState::Pending), State::Valid) => " It is not live yet.".to_owned(),
+        (Some(PromotionState::Pending), State::Valid) => match &version.waits {
+            Some(waits) => format!(" It is not live yet: {}.", waits.reason),
+            None => " It is not live yet.".to_owned(),
+        },
         (_, State::Valid) => format!(" It is not live: septet point {dataset} {number} --reason WHY."),
         _ => String::new(),
     };
@@ -103,7 +117,8 @@ fn answer(app: &App, version: &Version) -> Answer {
     };
     let mut page = format!("Version {number} of {dataset} ({table}{items}) is {}.{live}", version.state);
     if code != exit::DONE {
-        for reason in verdict.into_iter().flat_map(|verdict| &verdict.reasons) {
+        let reasons = verdict.map(|verdict| verdict.reasons.clone()).unwrap_or_default();
+        for reason in if reasons.is_empty() { vec![why(version)] } else { reasons } {
             page = format!("{page}\n  {reason}");
         }
         let hint = match code {
@@ -121,7 +136,8 @@ fn answer(app: &App, version: &Version) -> Answer {
 struct Progress<'a> {
     app: &'a App,
     bar: Option<ProgressBar>,
-    last: Option<State>,
+    /// The state that was shown last, with what the version waits for.
+    last: Option<String>,
 }
 
 impl<'a> Progress<'a> {
@@ -138,17 +154,19 @@ impl<'a> Progress<'a> {
     }
 
     fn at(&mut self, version: &Version) {
-        if self.last == Some(version.state) {
+        let waits = version.waits.as_ref().map(|waits| format!(": {}", waits.reason)).unwrap_or_default();
+        let stands = format!("{}{waits}", version.state);
+        if self.last.as_ref() == Some(&stands) {
             return;
         }
-        self.last = Some(version.state);
         let place = match version.state {
             State::Announced => 1,
             State::Sealed => 2,
             State::Checking => 3,
             _ => 4,
         };
-        let said = format!("version {} is {}", version.version, version.state);
+        let said = format!("version {} is {stands}", version.version);
+        self.last = Some(stands);
         match &self.bar {
             Some(bar) => {
                 bar.set_position(place);

@@ -232,3 +232,37 @@ async fn a_first_contract_is_inferred_from_all_items_or_a_sample() {
     assert!(part.contains("a sample of 7 items of the table recs-2026-11-21, which holds more"), "{part}");
     insta::assert_snapshot!(world.run(&["contract", "infer", "nowhere"]));
 }
+
+#[tokio::test]
+async fn a_contract_of_a_table_without_a_date_says_that_a_nightly_name_needs_one() {
+    let world = World::new().await;
+    world.emulator.create_dataset_table("users", "user_id", None).await;
+    world.emulator.put_items("users", [json!({"user_id": "u-1"})]).await;
+    let run = world.run(&["contract", "infer", "users"]);
+    insta::assert_snapshot!(run);
+    let document = world.json(&["contract", "infer", "users"])["document"].clone();
+    let inferred = septet_contract::Contract::parse(document.as_str().unwrap()).unwrap();
+    assert_eq!(inferred.settings().table_pattern.as_str(), "users");
+}
+
+#[tokio::test]
+async fn lint_shows_settings_that_few_contracts_have_where_they_are_set() {
+    let world = World::new().await;
+    let settings = [
+        ("septet.readiness", "[\"signal\", \"quiet\"]"),
+        ("septet.quietMinutes", "45"),
+        ("septet.order", "asOf"),
+        ("septet.indexes", "[\"by-artist\", \"by-day\"]"),
+        ("septet.prewarm", "30000"),
+    ];
+    world.file("recs.json", &contract("recs", "recs-????-??-??", &settings));
+    insta::assert_snapshot!(world.run(&["contract", "lint", "recs.json"]));
+    let shown = &world.json(&["contract", "lint", "recs.json"])["settings"];
+    assert_eq!(shown["readiness"], json!(["signal", {"quiet": {"minutes": 45}}]));
+    assert_eq!((&shown["order"], &shown["prewarm"]), (&json!("asOf"), &json!(30_000)));
+    world.file("recs.json", &contract("recs", "recs-????-??-??", &[]));
+    let shown = world.json(&["contract", "lint", "recs.json"])["settings"].clone();
+    for setting in ["order", "indexes", "prewarm"] {
+        assert_eq!(shown.get(setting), None, "{shown}");
+    }
+}

@@ -96,6 +96,10 @@ impl World {
                 keep_newest: settings.keep_newest,
                 grace_minutes: settings.grace_minutes,
                 poll_seconds: settings.poll_seconds,
+                order: match settings.order.is_default() {
+                    true => DatasetOrder::Created,
+                    false => DatasetOrder::AsOf,
+                },
             },
             document: contract.to_json().into(),
             digest: contract.digest(),
@@ -115,17 +119,20 @@ impl World {
             created_by: "arn:aws:iam::000000000000:role/ds".into(),
             noticed_by: "CreateTable".into(),
             patience: SignedDuration::from_hours(24),
+            created_at: at(now),
+            signal: None,
         };
         self.registry.announce(&recs(), &new, &by(now)).await.unwrap().into_result().unwrap()
     }
 
     pub(crate) async fn seal(&self, version: &Version, now: i64) {
         let facts = self.tables.describe(&version.table).await.unwrap().unwrap();
-        let sealed = self.tables.seal(&facts, std::time::Duration::ZERO).await;
+        let sealed =
+            self.tables.seal(&facts, version.seal_id.as_ref().unwrap(), std::time::Duration::ZERO).await;
         assert!(matches!(sealed.unwrap(), Sealing::Sealed(_)));
         let readiness =
             Readiness { rung: Rung::Manifest, items: Some(9), digest: None, by: Some("ds".into()) };
-        let sealed = self.registry.seal(&recs(), version.version, &readiness, &by(now)).await;
+        let sealed = self.registry.seal(&recs(), version.version, &readiness.into(), &by(now)).await;
         let _ = sealed.unwrap().into_result().unwrap();
     }
 
@@ -192,6 +199,30 @@ impl World {
         name.into()
     }
 
+    /// Creates a table that is older than every contract, at this second before the test's time.
+    pub(crate) async fn older_table(&self, table: &str, before: i64) {
+        self.emulator.settings(|settings| settings.created_at = Some(at(-before).as_second() as f64));
+        self.emulator.create_dataset_table(table, "user_id", None).await;
+        self.emulator.settings(|settings| settings.created_at = None);
+    }
+
+    /// A registry with connections of its own: for calls that are made while the test waits for the command.
+    pub(crate) fn elsewhere(&self) -> Registry {
+        Registry::in_dynamodb(self.emulator.client(), REGISTRY, Entropy::from_seed(2))
+    }
+
+    /// Number of records of an action in the log of `recs`.
+    pub(crate) async fn count(&self, action: Action) -> usize {
+        let log = self.registry.log(&recs(), None).await.unwrap();
+        log.iter().filter(|record| record.action == action).count()
+    }
+
+    /// Ids of the holds of `live`, the oldest first.
+    pub(crate) async fn holds(&self) -> Vec<String> {
+        let holds = self.registry.dataset(&recs()).await.unwrap().holds;
+        holds.iter().map(|hold| hold.id.to_string()).collect()
+    }
+
     pub(crate) async fn live(&self) -> u64 {
         self.registry.pointer(&recs(), &PointerName::live()).await.unwrap().unwrap().version.get()
     }
@@ -217,6 +248,12 @@ impl World {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         Run::of(arguments, self.command(arguments).output().unwrap())
+    }
+
+    /// Runs as another operator.
+    pub(crate) fn run_as(&self, actor: &str, arguments: &[&str]) -> Run {
+        let output = self.command(arguments).env("SEPTET_ACTOR", actor).output();
+        Run::of(arguments, output.unwrap())
     }
 
     /// Runs with `--json` and reads the one document.
@@ -262,6 +299,8 @@ fn redacted(text: &str) -> String {
         LazyLock::new(|| Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap());
     static TIME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"20\d\d-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z").unwrap());
+    static HOLD: LazyLock<Regex> = LazyLock::new(|| Regex::new("hold [0-9a-f]{8}\\b").unwrap());
+    static SEAL: LazyLock<Regex> = LazyLock::new(|| Regex::new("\\b[0-9a-f]{32}\\b").unwrap());
     static PORT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"127\.0\.0\.1:\d+").unwrap());
     let text = UUID.replace_all(text, |found: &regex::Captures<'_>| match &found[0] {
         // The contract's own.
@@ -272,5 +311,7 @@ fn redacted(text: &str) -> String {
         let [date, rest] = [&found[0][..10], &found[0][10..11]];
         if date.starts_with("2001-") { found[0].to_owned() } else { format!("YYYY-MM-DD{rest}HH:MM:SSZ") }
     });
+    let text = HOLD.replace_all(&text, "hold hhhhhhhh");
+    let text = SEAL.replace_all(&text, "ssssssssssssssssssssssssssssssss");
     PORT.replace_all(&text, "127.0.0.1:PPPPP").into_owned()
 }

@@ -16,8 +16,9 @@ use septet_verdict::{Judged, PROFILE, Seen, Subject};
 use tokio::task::JoinSet;
 use tracing::info;
 
+use crate::complete::Sealed;
 use crate::error::Error;
-use crate::look::{Sealed, Visit, until};
+use crate::look::{Visit, until};
 use crate::summary::Step;
 
 /// How many parts of a table are read at the same time.
@@ -59,17 +60,13 @@ impl Visit<'_> {
     /// Checks a version under a lease, or takes over from whoever did not come to an end.
     ///
     /// The lease ends with the invocation, so that a dead one stands in nobody's way for long.
-    pub(crate) async fn check(
-        &mut self,
-        version: &Version,
-        contract: &Contract,
-        facts: &TableFacts,
-    ) -> Result<Checked, Error> {
+    pub(crate) async fn check(&mut self, version: &Version, facts: &TableFacts) -> Result<Checked, Error> {
         if version.state == State::Checking
             && let Some(sharing) = &version.sharing
         {
             return self.remind(version, sharing).await;
         }
+        let contract = &self.contract(version).await?;
         let registry = &self.handler.registry;
         let lease = Lease { owner: self.invocation.id.clone(), until: self.invocation.deadline };
         let begun = match registry.begin_check(&version.dataset, version.version, &lease, &self.by()).await? {
@@ -94,11 +91,16 @@ impl Visit<'_> {
             return self.conclude(&begun, contract, owner, &Judged::errored(reason)).await;
         }
         // Whatever happened since it was sealed: what is checked is what will be served.
-        let sealed_since = match self.seal(facts).await? {
+        let sealed_since = match self.seal(&begun, facts).await? {
             // Writes were possible until now.
             Sealed::Anew => self.handler.clock.now(),
             Sealed::AsBefore => begun.entered_at,
             Sealed::Gone => return Ok(Checked::Settled(Box::new(self.lose(&begun).await?))),
+            Sealed::Never(why) => {
+                let reason = format!("the table cannot be sealed any more: {}", why.join("; "));
+                let owner = &self.invocation.id;
+                return self.conclude(&begun, contract, owner, &Judged::errored(reason)).await;
+            }
             Sealed::NotYet(delay, reason) => {
                 let delay = delay.max(until(self.invocation.deadline, self.handler.clock.now()));
                 return Ok(Checked::Later(delay, reason));

@@ -11,6 +11,8 @@ pub struct Config {
     pub registry_table: String,
     /// The queue that messages come from and go back to.
     pub queue_url: String,
+    /// The queue that messages go to which cannot be honoured.
+    pub dead_letters_url: String,
     /// Who may still change a sealed table.
     pub seal_policy: SealPolicy,
     /// For how long a version may stay incomplete.
@@ -37,21 +39,24 @@ impl Default for Sharing {
 }
 
 impl Config {
-    /// Reads `SEPTET_REGISTRY_TABLE`, `SEPTET_PUBLISH_QUEUE_URL`, `SEPTET_SEAL_ROLES` (ARNs with commas between
-    /// them), `SEPTET_ABANDON_AFTER_HOURS` (24 if not set) and `SEPTET_SHARE_FROM_ITEMS` (10 million); an error names
+    /// Reads `SEPTET_REGISTRY_TABLE`, `SEPTET_PUBLISH_QUEUE_URL`, `SEPTET_PUBLISH_DEAD_LETTERS_URL`,
+    /// `SEPTET_SEAL_ROLES` (ARNs with commas between them), `SEPTET_ABANDON_AFTER_HOURS` (24 if not set) and `SEPTET_SHARE_FROM_ITEMS` (10 million); an error names
     /// every bad one.
     pub fn from_env(mut environment: Environment) -> Result<Self, BadEnvironment> {
         let registry_table = environment.text("SEPTET_REGISTRY_TABLE");
-        let queue_url = environment.required("SEPTET_PUBLISH_QUEUE_URL", queue_url);
+        let url = environment.required("SEPTET_PUBLISH_QUEUE_URL", queue_url);
+        let dead_letters_url = environment.required("SEPTET_PUBLISH_DEAD_LETTERS_URL", queue_url);
         let seal_policy = environment.required("SEPTET_SEAL_ROLES", seal_policy);
         let patience = environment.optional("SEPTET_ABANDON_AFTER_HOURS", hours);
         let from_items = environment.optional("SEPTET_SHARE_FROM_ITEMS", items);
-        match (registry_table, queue_url, seal_policy, patience, from_items) {
-            (Some(registry_table), Some(queue_url), Some(seal_policy), Some(patience), Some(from_items)) => {
+        let urls = url.zip(dead_letters_url);
+        match (registry_table, urls, seal_policy, patience, from_items) {
+            (Some(registry_table), Some(urls), Some(seal_policy), Some(patience), Some(from_items)) => {
+                let (queue_url, dead_letters_url) = urls;
                 let patience = patience.unwrap_or(SignedDuration::from_hours(24));
                 let mut sharing = Sharing::default();
                 sharing.from_items = from_items.unwrap_or(sharing.from_items);
-                Ok(Self { registry_table, queue_url, seal_policy, patience, sharing })
+                Ok(Self { registry_table, queue_url, dead_letters_url, seal_policy, patience, sharing })
             }
             _ => Err(environment.bad()),
         }
@@ -87,9 +92,13 @@ fn items(text: &str) -> Result<u64, String> {
 mod tests {
     use super::*;
 
-    const GOOD: [(&str, &str); 3] = [
+    const GOOD: [(&str, &str); 4] = [
         ("SEPTET_REGISTRY_TABLE", "septet-registry"),
         ("SEPTET_PUBLISH_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/septet-publish"),
+        (
+            "SEPTET_PUBLISH_DEAD_LETTERS_URL",
+            "https://sqs.eu-west-1.amazonaws.com/1/septet-publish-dead-letters",
+        ),
         ("SEPTET_SEAL_ROLES", "arn:aws:iam::333333333333:role/a, arn:aws:iam::333333333333:role/b"),
     ];
 

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
-use septet_registry::{ContractNumber, DatasetName, MessageError, Refusal, TableName};
+use septet_aws::CallError;
+use septet_registry::{ContractNumber, DatasetName, MessageError, Refusal, TableId, TableName};
 
 use crate::queue::QueueError;
 
@@ -99,6 +100,81 @@ pub enum Error {
         /// Why, and what would be taken.
         why: String,
     },
+    /// A signal names a table of another account or region by its ARN.
+    #[error(
+        "take the signal for {said}: the table of that name here is {is}; send it to the Septet that holds {said}"
+    )]
+    ForeignTable {
+        /// The ARN that the signal has.
+        said: String,
+        /// The table of that name in this account and region.
+        is: String,
+    },
+    /// A signal speaks of an earlier, or later, table of the name.
+    #[error(
+        "take the signal for table {table}: it speaks of the table with id {said}, and the table of that name has id \
+         {is}; `septet publish {table}` signals the one that is there"
+    )]
+    OtherTable {
+        /// The table.
+        table: TableName,
+        /// The id that the signal has.
+        said: TableId,
+        /// The id of the table that is there.
+        is: TableId,
+    },
+    /// A signal without a table id was sent before the table was created.
+    #[error(
+        "take the signal for table {table}: it was sent at {sent_at}, and the table that is there was created at \
+         {created_at}; `septet publish {table}` signals it"
+    )]
+    SignalOlderThanTable {
+        /// The table.
+        table: TableName,
+        /// When the signal was sent first.
+        sent_at: Timestamp,
+        /// When the table was created.
+        created_at: Timestamp,
+    },
+    /// A signal without a table id came back from dead letters, and no attribute says when it was sent first.
+    #[error(
+        "take the signal for table {table}: it was moved back from dead letters and has no table id, so it may speak of \
+         an earlier table of that name; `septet publish {table}` sends it anew"
+    )]
+    RedrivenWithoutId {
+        /// The table.
+        table: TableName,
+    },
+    /// A signal was sent before the dataset had a contract.
+    #[error(
+        "take the signal for table {table}: it was sent at {sent_at}, before the first contract of {dataset} was put at \
+         {since}; `septet publish {table}` sends it anew"
+    )]
+    SignalBeforeContract {
+        /// The table.
+        table: TableName,
+        /// The dataset.
+        dataset: DatasetName,
+        /// When the signal was sent first.
+        sent_at: Timestamp,
+        /// When the first contract was put.
+        since: Timestamp,
+    },
+    /// An operator discarded the table that a signal speaks of.
+    #[error(
+        "take the signal for table {table}: it was discarded by {by} ({reason}); write the data to a new table"
+    )]
+    Discarded {
+        /// The table.
+        table: TableName,
+        /// The operator.
+        by: String,
+        /// The operator's reason.
+        reason: String,
+    },
+    /// CloudWatch did not say how much capacity a table consumed.
+    #[error("measure the capacity that a table consumes: {0}")]
+    Capacity(#[from] CallError),
     /// The contract that a version is checked against cannot be used.
     #[error("read contract {contract} of {dataset}: {message}")]
     Contract {
@@ -131,7 +207,7 @@ pub enum Error {
         /// The table.
         table: TableName,
         /// Why.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// The registry failed.
     #[error(transparent)]
@@ -163,6 +239,12 @@ impl Error {
             Self::ClaimedBySeveral { .. } | Self::BadPattern { .. } => "Table.Ambiguous",
             Self::NoSuchTable { .. } => "Table.Missing",
             Self::SignalNotTaken { .. } => "Signal.NotTaken",
+            Self::ForeignTable { .. } | Self::OtherTable { .. } => "Signal.OtherTable",
+            Self::SignalOlderThanTable { .. } | Self::RedrivenWithoutId { .. } => "Signal.Outdated",
+            Self::SignalBeforeContract { .. } => "Signal.BeforeContract",
+            Self::Discarded { .. } => "Table.Discarded",
+            Self::Capacity(CallError::Denied { .. }) => "Capacity.Denied",
+            Self::Capacity(_) => "Capacity.Unavailable",
             Self::Contract { .. } => "Contract.Unreadable",
             Self::OutOfTime { .. } => "Invocation.OutOfTime",
             Self::Broken { .. } | Self::Refused { .. } => "Check.Broken",
@@ -179,6 +261,7 @@ impl Error {
             Self::Registry(error) => error.is_retryable(),
             Self::Tables(error) => error.is_retryable(),
             Self::Queue(error) => error.is_retryable(),
+            Self::Capacity(error) => matches!(error, CallError::Unavailable { .. }),
             _ => false,
         }
     }

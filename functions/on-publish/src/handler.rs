@@ -12,10 +12,11 @@ use serde::Serialize;
 use serde_json::Value;
 use tracing::{Instrument, error, info, info_span};
 
+use crate::capacity::Capacity;
 use crate::config::Config;
 use crate::error::Error;
 use crate::message::{Ask, Input, Letter};
-use crate::queue::Queue;
+use crate::queue::{DeadLetter, Queue, QueueError};
 use crate::summary::Summary;
 
 /// No message is begun with less time than this: it would only be stopped half way.
@@ -23,13 +24,22 @@ const LEAST_TIME: SignedDuration = SignedDuration::from_secs(2);
 
 /// Handles what the function is invoked with.
 pub struct Handler {
-    pub(crate) registry: Registry,
-    pub(crate) tables: Tables,
-    pub(crate) queue: Arc<dyn Queue>,
-    pub(crate) functions: Arc<dyn Functions>,
-    pub(crate) metrics: Metrics,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) config: Config,
+    /// The registry.
+    pub registry: Registry,
+    /// The tables of datasets.
+    pub tables: Tables,
+    /// The publish queue, and its dead letters.
+    pub queue: Arc<dyn Queue>,
+    /// Functions of publishers that contracts ask.
+    pub functions: Arc<dyn Functions>,
+    /// Measured reads and writes of tables.
+    pub capacity: Arc<dyn Capacity>,
+    /// Receives the metrics.
+    pub metrics: Metrics,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Settings of the function.
+    pub config: Config,
 }
 
 impl std::fmt::Debug for Handler {
@@ -49,19 +59,6 @@ pub enum Answer {
 }
 
 impl Handler {
-    /// A handler that works on these.
-    pub fn new(
-        registry: Registry,
-        tables: Tables,
-        queue: Arc<dyn Queue>,
-        functions: Arc<dyn Functions>,
-        metrics: Metrics,
-        clock: Arc<dyn Clock>,
-        config: Config,
-    ) -> Self {
-        Self { registry, tables, queue, functions, metrics, clock, config }
-    }
-
     /// Handles a batch of the queue, or a message that comes by itself such as an EventBridge event.
     ///
     /// A message of a batch that fails is named in the answer and comes again; one by itself fails the
@@ -83,11 +80,33 @@ impl Handler {
             let id = message.message_id.clone().unwrap_or_default();
             let letter = Letter::from_queue(message, invocation.now);
             let one = self.one(&letter, invocation).instrument(info_span!("message", message_id = id));
-            if one.await.is_err() {
+            if let Err(error) = one.await
+                && !self.buried(&letter, &error).await
+            {
                 answer.add_failure(id);
             }
         }
         answer
+    }
+
+    /// Moves a message that no repetition helps to the dead letters, with the reason; false if it is to come again.
+    async fn buried(&self, letter: &Letter, error: &Error) -> bool {
+        if error.is_retryable() {
+            return false;
+        }
+        let dead = DeadLetter {
+            body: letter.body.clone(),
+            sent_at: letter.sent_at.as_millisecond(),
+            table_id: letter.table_id.clone(),
+            kind: error.kind(),
+            reason: format!("failed to {error}"),
+        };
+        self.queue.bury(&dead).await.inspect_err(|error| self.tell_failure_of(error)).is_ok()
+    }
+
+    fn tell_failure_of(&self, failure: &QueueError) {
+        error!(kind = failure.kind(), "failed to {failure}");
+        self.count("Errors", &[(Dimension::Kind, failure.kind())]);
     }
 
     /// Handles one message and tells what came of it.

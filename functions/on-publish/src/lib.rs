@@ -8,7 +8,9 @@
 //!
 //! It leaves to the sweep of `prune`: tables that no record tells of, versions that are never completed.
 
+mod capacity;
 mod check;
+mod complete;
 mod config;
 mod course;
 mod error;
@@ -23,10 +25,11 @@ mod segment;
 mod share;
 mod summary;
 
+pub use capacity::{Capacity, Operations};
 pub use config::{Config, Sharing};
 pub use error::Error;
 pub use handler::{Answer, Handler};
 pub use message::{Ask, Cause, Input, Letter};
-pub use queue::{LONGEST_DELAY, Later, Queue, QueueError};
+pub use queue::{DeadLetter, LONGEST_DELAY, Later, PublishQueue, Queue, QueueError};
 pub use record::{Change, Record};
 pub use summary::{Ending, Step, Summary};

@@ -9,10 +9,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use septet_contract::{Contract, Pattern};
 use septet_registry::{
-    Announcement, By, DatasetName, Outcome, PromotionState, Readiness, Refusal, Rung, State, TableName,
-    VerdictOutcome, Version,
+    Announcement, By, ContractNumber, Dataset, DatasetName, KnownSignal, Outcome, PromotionState, Refusal,
+    State, TableName, TableReference, VerdictOutcome, Version,
 };
-use septet_tables::{NotYet, Sealing, TableFacts, TableStatus};
+use septet_tables::{TableFacts, TableStatus};
 use septet_telemetry::{Dimension, Invocation};
 use tracing::{error, warn};
 
@@ -21,7 +21,6 @@ use crate::error::Error;
 use crate::handler::Handler;
 use crate::message::{Cause, Letter};
 use crate::queue::{LONGEST_DELAY, Later};
-use crate::ready::{self, Sign};
 use crate::record::Change;
 use crate::summary::{Ending, Step, Summary};
 
@@ -30,25 +29,22 @@ pub(crate) const ACTOR: &str = "septet:on-publish";
 
 /// How often a message is put back for a table that is not there, or not ready. Then the sweep goes on, or,
 /// for a signal, somebody has to.
-const MOST_HOPS: u32 = 6;
+pub(crate) const MOST_HOPS: u32 = 6;
 
 /// A table so young may not be known to every part of DynamoDB yet.
-const SETTLED: SignedDuration = SignedDuration::from_secs(60);
-
-/// How long a seal is waited for, at most.
-const SEAL_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+pub(crate) const SETTLED: SignedDuration = SignedDuration::from_secs(60);
 
 impl Handler {
     /// Looks at a table.
     pub(crate) async fn look(
         &self,
-        table: TableName,
+        reference: TableReference,
         cause: &Cause,
         letter: &Letter,
         invocation: &Invocation,
     ) -> Result<Summary, Error> {
-        let summary = Summary::of(&table);
-        Visit { handler: self, invocation, letter, cause, table, summary }.go().await
+        let (table, summary) = (reference.name.clone(), Summary::of(&reference.name));
+        Visit { handler: self, invocation, letter, cause, reference, table, signal: None, summary }.go().await
     }
 }
 
@@ -58,7 +54,11 @@ pub(crate) struct Visit<'a> {
     pub(crate) invocation: &'a Invocation,
     pub(crate) letter: &'a Letter,
     pub(crate) cause: &'a Cause,
+    /// The table as the message names it.
+    pub(crate) reference: TableReference,
     pub(crate) table: TableName,
+    /// The message as a signal for this very table, once that is sure.
+    pub(crate) signal: Option<KnownSignal>,
     pub(crate) summary: Summary,
 }
 
@@ -86,13 +86,31 @@ impl Visit<'_> {
             false => None,
         };
         let facts = self.handler.tables.describe(&self.table).await?;
+        if let Some(facts) = facts.as_ref().filter(|facts| !self.reference.matches(&facts.arn)) {
+            let (said, is) = (self.reference.to_string(), facts.arn.clone());
+            return match self.cause.signal() {
+                Some(_) => Err(Error::ForeignTable { said, is }),
+                None => Ok(Summary::ignored(Some(self.table), format!("it speaks of {said}"))),
+            };
+        }
         let settled = self.reconcile(&versions, facts.as_ref()).await?;
         let Some(facts) = facts else { return self.missing(&versions, settled).await };
         if facts.status == TableStatus::Deleting {
-            return self.put_back_a_few_times("the table is being deleted".into()).await;
+            return match self.cause.signal() {
+                Some(_) if self.letter.hops >= MOST_HOPS => Err(Error::NoSuchTable { table: self.table }),
+                _ => self.put_back_a_few_times("the table is being deleted".into()).await,
+            };
+        }
+        if let Some(honoured) = self.honoured_before(&versions, &facts) {
+            self.summary.now(&honoured);
+            return Ok(self.summary.end(Some("an earlier table of that name was sealed by it".into())));
         }
         let version = match versions.into_iter().find(|version| version.table_id == facts.id) {
-            Some(version) => version,
+            Some(version) => {
+                let dataset = self.handler.registry.dataset(&version.dataset).await?;
+                self.signal = self.signal_for(&facts, &dataset)?;
+                version
+            }
             None => {
                 let dataset = match claimed {
                     Some(dataset) => dataset,
@@ -102,31 +120,91 @@ impl Visit<'_> {
                         None => return self.unclaimed().await,
                     },
                 };
-                self.announce(&dataset, &facts).await?
+                let dataset = self.handler.registry.dataset(&dataset).await?;
+                self.signal = self.signal_for(&facts, &dataset)?;
+                if self.signal.is_none() && !self.is_young(&dataset, &facts) {
+                    let reason = format!(
+                        "it is older than the contract of {} that claims it; `septet adopt {}` hands it over",
+                        dataset.dataset, self.table
+                    );
+                    return Ok(Summary::ignored(Some(self.table), reason));
+                }
+                self.announce(&dataset.dataset, &facts).await?
             }
         };
         self.walk(version, facts).await
     }
 
+    /// Returns true for a table that was created after the contract that claims it.
+    pub(crate) fn is_young(&self, dataset: &Dataset, facts: &TableFacts) -> bool {
+        let matches =
+            |pattern: &str| Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(self.table.as_str()));
+        dataset.claims_since(matches).is_some_and(|since| since <= facts.created_at)
+    }
+
+    /// The message as a signal for this very table, if it is a signal.
+    ///
+    /// A statement about a name says nothing about a later table of that name: the signal has the table's id, or was
+    /// sent first after the table was created.
+    fn signal_for(&self, facts: &TableFacts, dataset: &Dataset) -> Result<Option<KnownSignal>, Error> {
+        let Some(signal) = self.cause.signal() else { return Ok(None) };
+        let (table, sent_at) = (self.table.clone(), self.letter.sent_at);
+        match signal.table_id.as_ref().or(self.letter.table_id.as_ref()) {
+            Some(said) if *said != facts.id => {
+                return Err(Error::OtherTable { table, said: said.clone(), is: facts.id.clone() });
+            }
+            Some(_) => {}
+            None if self.letter.is_redriven => return Err(Error::RedrivenWithoutId { table }),
+            None if sent_at < facts.created_at => {
+                return Err(Error::SignalOlderThanTable { table, sent_at, created_at: facts.created_at });
+            }
+            None => {}
+        }
+        if sent_at < dataset.created_at {
+            let (dataset, since) = (dataset.dataset.clone(), dataset.created_at);
+            return Err(Error::SignalBeforeContract { table, dataset, sent_at, since });
+        }
+        Ok(Some(KnownSignal {
+            items: signal.items,
+            digest: signal.digest.clone(),
+            by: signal.by.clone(),
+            as_of: signal.as_of,
+            sent_at,
+            adopted: false,
+        }))
+    }
+
+    /// The version that a signal sealed before its table was replaced: a doubled message that comes late.
+    fn honoured_before(&self, versions: &[Version], facts: &TableFacts) -> Option<Version> {
+        let signal = self.cause.signal()?;
+        let said = signal.table_id.as_ref().or(self.letter.table_id.as_ref());
+        let earlier = versions.iter().filter(|version| version.was_sealed() && version.table_id != facts.id);
+        let speaks_of = |version: &&Version| match said {
+            Some(said) => version.table_id == *said,
+            None => {
+                let created_at = version.created_at.unwrap_or(version.announced_at);
+                self.letter.sent_at < facts.created_at && created_at <= self.letter.sent_at
+            }
+        };
+        earlier.rev().find(speaks_of).cloned()
+    }
+
     /// Goes on from state to state until nothing is left to do, or nothing can be done now.
     pub(crate) async fn walk(mut self, mut version: Version, facts: TableFacts) -> Result<Summary, Error> {
-        let mut contract = None;
         // Every state is left for a later one; a bound, in case another party sends a version round.
         for _ in 0..8 {
             self.summary.now(&version);
-            if version.state.is_unfinished() && contract.is_none() || self.wants_another_check(&version) {
-                contract = Some(self.contract(&version).await?);
-            }
-            let next = match (version.state, &contract) {
-                (State::Announced, Some(contract)) => self.complete(&version, contract, &facts).await?,
-                (State::Sealed | State::Checking, Some(contract)) => {
-                    self.check(&version, contract, &facts).await?.into()
+            let next = match version.state {
+                State::Announced => self.complete(&version, &facts).await?,
+                State::Abandoned | State::Rejected if self.revives(&version) => {
+                    self.complete(&version, &facts).await?
                 }
-                (State::Rejected, Some(contract)) if self.wants_another_check(&version) => {
-                    self.check(&version, contract, &facts).await?.into()
+                State::Sealed | State::Checking => self.check(&version, &facts).await?.into(),
+                State::Rejected if self.wants_another_check(&version) => {
+                    self.check(&version, &facts).await?.into()
                 }
-                (State::Valid, _) if version.promotion_state == Some(PromotionState::Pending) => {
-                    Next::Go(Box::new(self.promote(&version, &facts).await?))
+                State::Valid if version.promotion_state == Some(PromotionState::Pending) => {
+                    self.promote(&version, &facts).await?
                 }
                 _ => {
                     let reason = how_it_ended(&version);
@@ -142,11 +220,19 @@ impl Visit<'_> {
         self.put_back(Duration::from_secs(30), "others keep moving the version".into()).await
     }
 
+    /// Returns true for a signal that a version which was given up before its seal is complete after all.
+    fn revives(&self, version: &Version) -> bool {
+        let judged_at = version.verdict.as_ref().map(|verdict| verdict.at);
+        let later = |signal: &KnownSignal| judged_at.is_none_or(|at| at < signal.sent_at);
+        !version.was_sealed() && self.signal.iter().chain(&version.signal).any(later)
+    }
+
     /// A check that broke is run again when somebody asks for it after it broke; not for a signal that is older.
     fn wants_another_check(&self, version: &Version) -> bool {
         let broke = version.verdict.as_ref().filter(|verdict| verdict.outcome == VerdictOutcome::Errored);
         version.state == State::Rejected
-            && self.cause.signal().is_some()
+            && version.was_sealed()
+            && self.signal.is_some()
             && broke.is_some_and(|verdict| verdict.at < self.letter.sent_at)
     }
 
@@ -273,6 +359,8 @@ impl Visit<'_> {
             created_by: created_by.unwrap_or("unknown").to_owned(),
             noticed_by: self.cause.describe(),
             patience: self.handler.config.patience,
+            created_at: facts.created_at,
+            signal: self.signal.clone(),
         };
         match self.handler.registry.announce(dataset, &announcement, &self.by()).await? {
             Outcome::Done(version) => {
@@ -284,122 +372,19 @@ impl Visit<'_> {
         }
     }
 
-    /// Seals the table if it is complete.
-    async fn complete(
-        &mut self,
-        version: &Version,
-        contract: &Contract,
-        facts: &TableFacts,
-    ) -> Result<Next, Error> {
-        let status = &facts.status;
-        match status {
-            TableStatus::Active => {}
-            // The sweep reminds of versions that are still loading; a signal is remembered nowhere else.
-            _ if self.cause.signal().is_some() && self.handler.clock.now() < version.deadline => {
-                return Ok(Next::Return(backoff(self.letter.hops), format!("the table is {status}")));
-            }
-            _ if self.letter.hops < MOST_HOPS => {
-                return Ok(Next::Return(backoff(self.letter.hops), format!("the table is {status}")));
-            }
-            _ => return Ok(Next::Stop(Ending::Waiting, format!("the table is {status}"))),
-        }
-        let readiness = match self.readiness(contract, facts).await? {
-            Ok(readiness) => readiness,
-            Err(missing) => return Ok(Next::Stop(Ending::Waiting, missing)),
-        };
-        match self.seal(facts).await? {
-            Sealed::Anew | Sealed::AsBefore => {}
-            Sealed::Gone => return Ok(Next::Go(Box::new(self.lose(version).await?))),
-            Sealed::NotYet(delay, reason) => return Ok(Next::Return(delay, reason)),
-        }
-        let by = By { actor: readiness.by.clone().unwrap_or_else(|| ACTOR.into()), ..self.by() };
-        match self.handler.registry.seal(&version.dataset, version.version, &readiness, &by).await? {
-            Outcome::Done(sealed) => {
-                self.step(Step::Sealed, &sealed, "VersionsSealed");
-                Ok(Next::Go(Box::new(sealed)))
-            }
-            Outcome::Already(sealed) => Ok(Next::Go(Box::new(sealed))),
-            // Abandoned, or lost, in the meantime.
-            Outcome::Refused(_) => Ok(Next::Go(Box::new(self.reread(version).await?))),
-        }
-    }
-
-    /// Whether the table is complete, by the surest sign there is; else what is missing.
-    async fn readiness(
-        &self,
-        contract: &Contract,
-        facts: &TableFacts,
-    ) -> Result<Result<Readiness, String>, Error> {
-        let accepted = &contract.settings().readiness;
-        let said = self.cause.signal().map(|signal| ready::from_signal(accepted, signal));
-        // Whoever says what is in the table is to be held to it.
-        if let Some(Sign::Complete(readiness)) = &said
-            && (readiness.items.is_some() || readiness.digest.is_some())
-        {
-            return Ok(Ok(readiness.clone()));
-        }
-        let mut missing = Vec::new();
-        if ready::takes(accepted, Rung::Import) {
-            let import = self.handler.tables.import_of(facts).await?;
-            match ready::from_import(import.as_ref()) {
-                Sign::Complete(readiness) => return Ok(Ok(readiness)),
-                Sign::Missing(why) | Sign::NotTaken(why) => {
-                    if import.is_some() {
-                        missing.push(why);
-                    }
-                }
-            }
-        }
-        match said {
-            Some(Sign::Complete(readiness)) => return Ok(Ok(readiness)),
-            Some(Sign::NotTaken(why) | Sign::Missing(why)) => {
-                return Err(Error::SignalNotTaken { table: self.table.clone(), why });
-            }
-            None => {}
-        }
-        if ready::takes(accepted, Rung::Tag) {
-            let tags = self.handler.tables.tags(&facts.arn).await?;
-            let by = match self.cause {
-                Cause::Record { change: Change::Tagged, who, .. } => who.as_deref(),
-                _ => None,
-            };
-            if let Sign::Complete(readiness) =
-                ready::from_tag(tags.get("septet:ready").map(String::as_str), by)
-            {
-                return Ok(Ok(readiness));
-            }
-        }
-        missing.push(format!("septet.readiness waits for {}", ready::list(accepted)));
-        if ready::takes(accepted, Rung::Quiet) {
-            // Writes leave no trace that DescribeTable shows, and a guess could seal a table half written.
-            missing.push("a quiet time is not measured, send a signal".into());
-        }
-        Ok(Err(missing.join("; ")))
-    }
-
-    /// Seals the table, or proves that it still is.
-    pub(crate) async fn seal(&self, facts: &TableFacts) -> Result<Sealed, Error> {
-        let left = self.invocation.left(self.handler.clock.now());
-        let patience = (left / 2).min(SEAL_PATIENCE).unsigned_abs();
-        Ok(match self.handler.tables.seal(facts, patience).await? {
-            Sealing::Sealed(seal) if seal.changed => Sealed::Anew,
-            Sealing::Sealed(_) => Sealed::AsBefore,
-            Sealing::Gone { .. } => Sealed::Gone,
-            Sealing::NotYet(why) => {
-                let delay = match why {
-                    NotYet::PolicyBusy => Duration::from_secs(15),
-                    _ => backoff(self.letter.hops),
-                };
-                Sealed::NotYet(delay, format!("sealing has to wait: {why}"))
-            }
-        })
-    }
-
+    /// The contract that a version is checked against.
     pub(crate) async fn contract(&self, version: &Version) -> Result<Contract, Error> {
-        let Version { dataset, contract: number, .. } = version;
+        self.contract_of(&version.dataset, version.contract).await
+    }
+
+    pub(crate) async fn contract_of(
+        &self,
+        dataset: &DatasetName,
+        number: ContractNumber,
+    ) -> Result<Contract, Error> {
         let failed =
-            |message: String| Error::Contract { dataset: dataset.clone(), contract: *number, message };
-        let stored = self.handler.registry.contract(dataset, *number).await?;
+            |message: String| Error::Contract { dataset: dataset.clone(), contract: number, message };
+        let stored = self.handler.registry.contract(dataset, number).await?;
         let stored = stored.ok_or_else(|| failed("the registry does not hold it".into()))?;
         Contract::parse(&stored.document).map_err(|diagnostics| {
             let first = diagnostics.first().map(|it| format!("{}: {}", it.path, it.message));
@@ -427,7 +412,7 @@ impl Visit<'_> {
     }
 
     pub(crate) fn broken(&self, dataset: &DatasetName, refusal: Refusal) -> Error {
-        Error::Refused { dataset: dataset.clone(), table: self.table.clone(), refusal }
+        Error::Refused { dataset: dataset.clone(), table: self.table.clone(), refusal: refusal.into() }
     }
 
     async fn put_back_a_few_times(self, reason: String) -> Result<Summary, Error> {
@@ -445,22 +430,12 @@ impl Visit<'_> {
             hops: self.letter.hops.saturating_add(1),
             sent_at: self.letter.sent_at.as_millisecond(),
             delay: delay.min(LONGEST_DELAY),
+            table_id: self.letter.table_id.clone(),
         };
         self.handler.queue.put_back(&later).await?;
         let reason = format!("{reason}; again in {} s", later.delay.as_secs());
         Ok(self.summary.unfinished(Ending::Later, reason))
     }
-}
-
-/// Whether a table is sealed.
-pub(crate) enum Sealed {
-    /// Something of it had to be put first, so writes were possible until then.
-    Anew,
-    /// It was there.
-    AsBefore,
-    Gone,
-    /// Not yet; look again after so long.
-    NotYet(Duration, String),
 }
 
 impl From<Checked> for Next {

@@ -2,11 +2,11 @@
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use jiff::Timestamp;
-use septet_registry::{Message, Segment, TableName};
+use septet_registry::{Message, Segment, TableId, TableName, TableReference};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::queue::{HOPS, SENT_AT};
+use crate::queue::{HOPS, SENT_AT, TABLE_ID};
 use crate::record::{Change, Record};
 
 /// What the function is invoked with.
@@ -37,24 +37,32 @@ pub struct Letter {
     pub hops: u32,
     /// When it was sent first.
     pub sent_at: Timestamp,
+    /// Id of the table that it speaks of, where an attribute says so.
+    pub table_id: Option<TableId>,
+    /// True if it came back from dead letters without the time at which it was sent first.
+    pub is_redriven: bool,
 }
 
 impl Letter {
     /// A message that came by itself.
     pub fn alone(value: &Value, now: Timestamp) -> Self {
-        Self { body: value.to_string(), hops: 0, sent_at: now }
+        Self { body: value.to_string(), hops: 0, sent_at: now, table_id: None, is_redriven: false }
     }
 
     /// A message of a batch.
     pub fn from_queue(message: &SqsMessage, now: Timestamp) -> Self {
         let attribute = |name: &str| message.message_attributes.get(name)?.string_value.as_deref();
-        let sent_at =
-            attribute(SENT_AT).or_else(|| message.attributes.get("SentTimestamp").map(String::as_str));
+        let first = attribute(SENT_AT);
+        let sent_at = first.or_else(|| message.attributes.get("SentTimestamp").map(String::as_str));
         let sent_at = sent_at.and_then(|ms| Timestamp::from_millisecond(ms.parse().ok()?).ok());
+        // SQS gives a message that is moved back from dead letters a new time, and names where it came from.
+        let is_redriven = first.is_none() && message.attributes.contains_key("DeadLetterQueueSourceArn");
         Self {
             body: message.body.clone().unwrap_or_default(),
             hops: attribute(HOPS).and_then(|hops| hops.parse().ok()).unwrap_or_default(),
             sent_at: sent_at.unwrap_or(now),
+            table_id: attribute(TABLE_ID).and_then(|id| TableId::parse(id).ok()),
+            is_redriven,
         }
     }
 }
@@ -65,7 +73,7 @@ pub enum Ask {
     /// To look at a table.
     Look {
         /// The table.
-        table: TableName,
+        table: TableReference,
         /// Why.
         cause: Cause,
     },
@@ -96,6 +104,8 @@ pub enum Cause {
         change: Change,
         /// Who did it.
         who: Option<String>,
+        /// When it was made.
+        at: Option<Timestamp>,
     },
     /// Somebody says that it is complete.
     Signal(septet_registry::Signal),
@@ -148,22 +158,24 @@ impl Ask {
         let cause = match message {
             Message::Signal(signal) => Cause::Signal(signal),
             Message::Reminder(reminder) => Cause::Reminder { reason: reminder.reason },
-            Message::Segment(segment) => return Ok(Self::Read { table, segment }),
+            Message::Segment(segment) => return Ok(Self::Read { table: table.name, segment }),
             other => return Err(Error::UnknownMessage { what: format!("{other:?}") }),
         };
         Ok(Self::Look { table, cause })
     }
 
     fn from_record(record: Record) -> Result<Self, Error> {
-        let Record { call, event_id, change, failure, table, who } = record;
+        let Record { call, event_id, change, failure, table, who, at } = record;
         let Some(change) = change else {
+            let table = table.map(|table| table.name);
             return Ok(Self::Nothing { table, reason: format!("{call} neither makes nor deletes a table") });
         };
         if let Some(failure) = failure {
+            let table = table.map(|table| table.name);
             return Ok(Self::Nothing { table, reason: format!("{call} failed: {failure}") });
         }
         match table {
-            Some(table) => Ok(Self::Look { table, cause: Cause::Record { call, change, who } }),
+            Some(table) => Ok(Self::Look { table, cause: Cause::Record { call, change, who, at } }),
             None => Err(Error::NoTableName { call, event_id: event_id.unwrap_or_else(|| "unknown".into()) }),
         }
     }

@@ -4,7 +4,8 @@
 //! promised: every field is looked for and none is required but the name of the call. Dates inside are in
 //! changing formats and are never read.
 
-use septet_registry::TableName;
+use jiff::Timestamp;
+use septet_registry::TableReference;
 use serde_json::Value;
 
 /// What became of the table that a record speaks of.
@@ -29,10 +30,12 @@ pub struct Record {
     pub change: Option<Change>,
     /// Code and message, when the call failed.
     pub failure: Option<String>,
-    /// The table's name.
-    pub table: Option<TableName>,
+    /// The table, by name or ARN.
+    pub table: Option<TableReference>,
     /// Who made the call.
     pub who: Option<String>,
+    /// When the call was made, to the second.
+    pub at: Option<Timestamp>,
 }
 
 impl Record {
@@ -58,6 +61,7 @@ impl Record {
             failure,
             table: table(call, detail),
             who: who(detail),
+            at: text(detail, "/eventTime").and_then(|at| at.parse().ok()),
         })
     }
 }
@@ -67,7 +71,7 @@ fn text<'a>(detail: &'a Value, path: &str) -> Option<&'a str> {
 }
 
 /// Where a call names its table; it may be a name or an ARN.
-fn table(call: &str, detail: &Value) -> Option<TableName> {
+fn table(call: &str, detail: &Value) -> Option<TableReference> {
     let asked = match call {
         "ImportTable" => "/requestParameters/tableCreationParameters/tableName",
         "RestoreTableFromBackup" | "RestoreTableToPointInTime" => "/requestParameters/targetTableName",
@@ -90,7 +94,7 @@ fn table(call: &str, detail: &Value) -> Option<TableName> {
         let kind = text(resource, "/type");
         kind.is_none_or(|kind| kind == "AWS::DynamoDB::Table").then(|| text(resource, "/ARN")).flatten()
     });
-    named.chain(resources).find_map(|name| TableName::from_name_or_arn(name).ok())
+    named.chain(resources).find_map(|name| TableReference::parse(name).ok())
 }
 
 /// Who made the call: the role or user, with the name of the session where there is one.

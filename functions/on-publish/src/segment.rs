@@ -11,7 +11,7 @@ use septet_checks::{Checker, Profile, Sample};
 use septet_contract::Contract;
 use septet_registry::decide::After;
 use septet_registry::{
-    Lease, Part, PartKey, PromotionState, Segment, Sharing, State, TableName, Taken, Version,
+    Lease, Part, PartKey, PromotionState, Segment, Sharing, State, TableName, TableReference, Taken, Version,
 };
 use septet_telemetry::Invocation;
 use septet_verdict::{Judged, Seen};
@@ -50,7 +50,9 @@ impl Handler {
     ) -> Result<Summary, Error> {
         let cause = Cause::Reminder { reason: format!("part {} of its check", segment.part) };
         let summary = Summary::of(&table);
-        let visit = Visit { handler: self, invocation, letter, cause: &cause, table, summary };
+        let reference = TableReference { name: table.clone(), arn: None };
+        let (handler, cause, signal) = (self, &cause, None);
+        let visit = Visit { handler, invocation, letter, cause, reference, table, signal, summary };
         visit.go_on(segment).await
     }
 }

@@ -71,7 +71,7 @@ impl Visit<'_> {
             part: key.part,
         });
         let sent_at = self.handler.clock.now().as_millisecond();
-        let later = Later { body: message.to_json().to_string(), hops: 0, sent_at, delay };
+        let later = Later { body: message.to_json().to_string(), hops: 0, sent_at, delay, table_id: None };
         Ok(self.handler.queue.put_back(&later).await?)
     }
 }

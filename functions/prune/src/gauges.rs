@@ -3,9 +3,9 @@
 //! Each gauge is written for the dataset and once more without it, so that the maximum over the latter is
 //! the worst of all datasets.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use septet_registry::retention::Holdings;
-use septet_registry::{PointerName, State, VerdictOutcome};
+use septet_registry::{PointerName, PromotionState, State, VerdictOutcome};
 use septet_telemetry::{Dimension, Metrics, Unit};
 
 use crate::plan::Plan;
@@ -23,6 +23,18 @@ pub const PLAN_REFUSED: &str = "PrunePlanRefused";
 /// Something in a sweep failed.
 pub const FAILURES: &str = "PruneFailures";
 
+/// A version was not complete by its deadline, and its table stays as it is.
+pub const VERSIONS_ABANDONED: &str = "VersionsAbandoned";
+/// Versions that passed and wait for their promotion since more than a sweep or two.
+pub const PROMOTIONS_PENDING: &str = "PromotionsPending";
+/// Tables that are due for deletion and are kept, because they are not Septet's to delete.
+pub const TABLES_KEPT: &str = "TablesKept";
+/// A hold without an end is in force for another day.
+pub const HOLD_REMINDERS: &str = "HoldReminders";
+
+/// How long a promotion may take before it counts as pending.
+const PENDING_AFTER: SignedDuration = SignedDuration::from_mins(15);
+
 /// The gauges of one dataset.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Gauges {
@@ -30,6 +42,8 @@ pub(crate) struct Gauges {
     pub(crate) live_age_seconds: Option<f64>,
     pub(crate) hours_since_publication: f64,
     pub(crate) versions_kept: usize,
+    pub(crate) promotions_pending: usize,
+    pub(crate) hold_reminders: usize,
 }
 
 pub(crate) fn gauges(holdings: &Holdings, plan: &Plan, now: Timestamp) -> Gauges {
@@ -41,17 +55,51 @@ pub(crate) fn gauges(holdings: &Holdings, plan: &Plan, now: Timestamp) -> Gauges
     Gauges {
         live_age_seconds: live.map(|live| since(live.announced_at)),
         hours_since_publication: since(passed.unwrap_or(holdings.dataset.created_at)) / 3600.0,
+        promotions_pending: holdings
+            .versions
+            .iter()
+            .filter(|version| {
+                version.state == State::Valid
+                    && version.promotion_state == Some(PromotionState::Pending)
+                    && now.duration_since(version.entered_at) > PENDING_AFTER
+            })
+            .count(),
+        hold_reminders: open_holds(holdings).filter(|since| is_reminder_due(*since, now)).count(),
         versions_kept: plan.retention.keep.iter().filter(|kept| kept.state == State::Valid).count(),
     }
 }
 
-pub(crate) fn send(metrics: &Metrics, dataset: &str, gauges: &Gauges, now: Timestamp) {
+/// Times since when holds without an end are in force.
+fn open_holds(holdings: &Holdings) -> impl Iterator<Item = Timestamp> {
+    let holds = holdings
+        .pointers
+        .iter()
+        .flat_map(|pointer| holdings.dataset.holds_of(&pointer.pointer, Some(pointer)).into_iter());
+    holds.filter(|hold| hold.until.is_none()).map(|hold| hold.at)
+}
+
+/// Returns true in the first sweeps after each full day.
+fn is_reminder_due(since: Timestamp, now: Timestamp) -> bool {
+    const DAY: i64 = 86_400;
+    let age = now.duration_since(since).as_secs();
+    age >= DAY && age % DAY < SWEEPS.as_secs()
+}
+
+/// Two sweeps of the default schedule: one that fails must not swallow the reminder of a day.
+const SWEEPS: SignedDuration = SignedDuration::from_mins(10);
+
+pub(crate) fn send(metrics: &Metrics, dataset: &str, gauges: &Gauges, tables_kept: usize, now: Timestamp) {
     let by = [(Dimension::Dataset, dataset)];
     if let Some(age) = gauges.live_age_seconds {
         metrics.put(now, LIVE_VERSION_AGE, Unit::Seconds, age, &by);
     }
     metrics.put(now, HOURS_SINCE_PUBLICATION, Unit::None, gauges.hours_since_publication, &by);
     metrics.put(now, VERSIONS_KEPT, Unit::Count, gauges.versions_kept as f64, &by);
+    metrics.put(now, PROMOTIONS_PENDING, Unit::Count, gauges.promotions_pending as f64, &by);
+    metrics.put(now, TABLES_KEPT, Unit::Count, tables_kept as f64, &by);
+    if gauges.hold_reminders > 0 {
+        metrics.put(now, HOLD_REMINDERS, Unit::Count, gauges.hold_reminders as f64, &by);
+    }
 }
 
 /// Says that a sweep ran although no dataset has a live version: silence would alarm.

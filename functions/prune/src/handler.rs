@@ -13,11 +13,11 @@ use septet_tables::{TableStatus, Tables};
 use septet_telemetry::{Clock, Dimension, Invocation, Metrics};
 use serde_json::Value;
 
-use crate::gauges::{self, FAILURES, LIVE_TABLE_GONE, PLAN_REFUSED};
-use crate::plan::{Look, Plan, Scene, plan};
+use crate::gauges::{self, FAILURES, LIVE_TABLE_GONE, PLAN_REFUSED, VERSIONS_ABANDONED};
+use crate::plan::{Look, Plan, Scene, Step, plan};
 use crate::queue::Queue;
 use crate::request::Request;
-use crate::summary::{Failure, Found, Gone, Skipped, Summary, TooMuch};
+use crate::summary::{Failure, Found, Gone, Older, Skipped, Summary, TooMuch};
 use crate::{Error, execute};
 
 /// Who the audit log says it was.
@@ -139,8 +139,8 @@ impl<Q: Queue> Prune<Q> {
         if sweep.request.dry_run {
             summary.plans.push(plan);
         } else {
-            gauges::send(&self.metrics, dataset.as_str(), &gauges, now);
             execute::execute(self, plan, sweep, &mut summary).await;
+            gauges::send(&self.metrics, dataset.as_str(), &gauges, summary.kept.len(), now);
         }
         (summary, gauges.live_age_seconds.is_some())
     }
@@ -186,7 +186,7 @@ impl<Q: Queue> Prune<Q> {
                 Ok(None) => drop(tables.insert(name, Look::Gone)),
                 Ok(Some(facts)) => {
                     let going = facts.status == TableStatus::Deleting;
-                    tables.insert(name, Look::There { id: facts.id, going });
+                    tables.insert(name, Look::There { id: facts.id, going, created_at: facts.created_at });
                 }
                 Err(error) => {
                     let what = format!("look at table {name}");
@@ -209,8 +209,13 @@ impl<Q: Queue> Prune<Q> {
             what: format!("announce {}", skip.table),
             reason: skip.reason.clone(),
         }));
+        summary.older.extend(plan.older.iter().map(|older| Older {
+            dataset: dataset.clone(),
+            table: older.table.clone(),
+            created_at: older.created_at,
+        }));
         if plan.retention.is_refused() {
-            let (steps, at_most) = (plan.retention.steps.len(), plan.retention.at_most);
+            let (steps, at_most) = (plan.retention.counted(), plan.retention.at_most);
             let hint = override_hint(dataset, steps);
             summary.refused.push(TooMuch { dataset: dataset.clone(), steps, at_most, hint });
         }
@@ -231,6 +236,13 @@ impl<Q: Queue> Prune<Q> {
         for skipped in &summary.skipped {
             tracing::warn!(dataset = %skipped.dataset, "did not {}: {}", skipped.what, skipped.reason);
         }
+        if !summary.older.is_empty() {
+            let older = summary.older.len();
+            tracing::info!(
+                older,
+                "tables are older than the contract that claims them; `septet adopt --list` shows them"
+            );
+        }
         tracing::info!(dry_run = summary.dry_run, "{summary}");
         if summary.dry_run {
             return;
@@ -241,6 +253,8 @@ impl<Q: Queue> Prune<Q> {
         };
         summary.live_table_gone.iter().for_each(|gone| count(LIVE_TABLE_GONE, &gone.dataset));
         summary.refused.iter().for_each(|refused| count(PLAN_REFUSED, &refused.dataset));
+        let abandoned = summary.done.iter().filter(|entry| matches!(entry.step, Step::Abandon { .. }));
+        abandoned.for_each(|entry| count(VERSIONS_ABANDONED, &entry.dataset));
         for failure in &summary.failed {
             self.metrics.count(now, FAILURES, 1, &[(Dimension::Kind, failure.kind)]);
         }

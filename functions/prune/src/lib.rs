@@ -22,9 +22,10 @@ mod summary;
 pub use config::Config;
 pub use error::Error;
 pub use gauges::{
-    FAILURES, HOURS_SINCE_PUBLICATION, LIVE_TABLE_GONE, LIVE_VERSION_AGE, PLAN_REFUSED, VERSIONS_KEPT,
+    FAILURES, HOLD_REMINDERS, HOURS_SINCE_PUBLICATION, LIVE_TABLE_GONE, LIVE_VERSION_AGE, PLAN_REFUSED,
+    PROMOTIONS_PENDING, TABLES_KEPT, VERSIONS_ABANDONED, VERSIONS_KEPT,
 };
 pub use handler::{ACTOR, Prune};
 pub use queue::{Queue, QueueError};
 pub use request::Request;
-pub use summary::{Entry, Failure, Found, Gone, Skipped, Summary, TooMuch};
+pub use summary::{Entry, Failure, Found, Gone, KeptTable, Older, Skipped, Summary, TooMuch};

@@ -9,6 +9,7 @@ mod show;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use septet_contract::Pattern;
 use septet_registry::retention::{self, Holdings, Policy};
 use septet_registry::{
     DatasetName, PointerName, PromotionState, State, TableId, TableName, Version, VersionNumber,
@@ -26,6 +27,8 @@ pub enum Look {
         id: TableId,
         /// Whether it is being deleted, which nothing stops.
         going: bool,
+        /// When it was created.
+        created_at: Timestamp,
     },
 }
 
@@ -128,7 +131,18 @@ pub enum Step {
         table: TableName,
         /// The table's id; another table of that name is left alone.
         id: TableId,
+        /// True if the table is younger than the contract that claims it.
+        handed_over: bool,
     },
+}
+
+/// A table that the dataset's pattern claims and that is older than the contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OlderTable {
+    /// The table.
+    pub table: TableName,
+    /// When it was created.
+    pub created_at: Timestamp,
 }
 
 /// A version whose table vanished although pointers name it: somebody has to roll back.
@@ -164,6 +178,9 @@ pub struct Plan {
     pub live_table_gone: Vec<LiveTableGone>,
     /// What is passed over.
     pub skips: Vec<Skip>,
+    /// Tables that are older than the contract: only a signal or an operator hands them over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub older: Vec<OlderTable>,
     /// What goes and what stays, and why.
     pub retention: retention::Plan,
 }
@@ -178,7 +195,7 @@ pub fn plan(scene: &Scene, policy: &Policy, now: Timestamp) -> Plan {
         let look = tables.get(&version.table);
         let gone = match look {
             Some(Look::Gone) => true,
-            Some(Look::There { id, going }) => *id != version.table_id || *going,
+            Some(Look::There { id, going, .. }) => *id != version.table_id || *going,
             // What nobody could look at is not known to be gone.
             None => false,
         };
@@ -198,12 +215,13 @@ pub fn plan(scene: &Scene, policy: &Policy, now: Timestamp) -> Plan {
         }
         version.state = State::Lost;
     }
-    let mut skips = Vec::new();
+    let (mut skips, mut older) = (Vec::new(), Vec::new());
     for (table, look) in tables {
-        let Look::There { id, going: false } = look else { continue };
+        let Look::There { id, going: false, created_at } = look else { continue };
         let remind = Step::Remind { table: table.clone(), version: None, why: Why::Unknown };
         match holdings.versions.iter().find(|it| it.table == *table && it.table_id == *id) {
-            None => steps.push(remind),
+            None if is_young(holdings, table, *created_at) => steps.push(remind),
+            None => older.push(OlderTable { table: table.clone(), created_at: *created_at }),
             // A record is never taken back: what was lost and is there again is for people to look at.
             Some(version) if !version.state.has_table() => skips.push(Skip {
                 table: table.clone(),
@@ -213,8 +231,15 @@ pub fn plan(scene: &Scene, policy: &Policy, now: Timestamp) -> Plan {
         }
     }
     let retention = retention::plan(&left, policy, now);
-    steps.extend(retention.allowed().iter().filter_map(|step| carried_out(step, holdings)));
-    Plan { dataset: holdings.dataset.dataset.clone(), steps, live_table_gone, skips, retention }
+    steps.extend(retention.allowed().filter_map(|step| carried_out(step, scene)));
+    Plan { dataset: holdings.dataset.dataset.clone(), steps, live_table_gone, skips, older, retention }
+}
+
+/// Returns true for a table that was created after the contract that claims it.
+fn is_young(holdings: &Holdings, table: &TableName, created_at: Timestamp) -> bool {
+    let matches =
+        |pattern: &str| Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(table.as_str()));
+    holdings.dataset.claims_since(matches).is_some_and(|since| since <= created_at)
 }
 
 fn named_by(version: &Version, holdings: &Holdings) -> Vec<PointerName> {
@@ -227,7 +252,8 @@ fn named_by(version: &Version, holdings: &Holdings) -> Vec<PointerName> {
 /// What a version waits for, if it waits for anything.
 fn next_step(version: &Version, now: Timestamp) -> Option<Step> {
     let why = match version.state {
-        State::Announced if version.deadline <= now => {
+        // A signal on record is not given up: its table is complete.
+        State::Announced if version.deadline <= now && version.signal.is_none() => {
             return Some(Step::Abandon {
                 version: version.version,
                 table: version.table.clone(),
@@ -235,6 +261,9 @@ fn next_step(version: &Version, now: Timestamp) -> Option<Step> {
             });
         }
         State::Announced => Why::Announced,
+        State::Abandoned | State::Rejected if version.signal.is_some() && !version.was_sealed() => {
+            Why::Announced
+        }
         State::Sealed => Why::Sealed,
         State::Checking if version.sharing.is_some() => Why::CheckShared,
         State::Checking if version.lease.as_ref().is_none_or(|lease| lease.until <= now) => Why::CheckStopped,
@@ -244,13 +273,18 @@ fn next_step(version: &Version, now: Timestamp) -> Option<Step> {
     Some(Step::Remind { table: version.table.clone(), version: Some(version.version), why })
 }
 
-fn carried_out(step: &retention::Step, holdings: &Holdings) -> Option<Step> {
+fn carried_out(step: &retention::Step, scene: &Scene) -> Option<Step> {
+    let Scene { holdings, tables } = scene;
     let (version, table) = (step.version, step.table.clone());
+    let handed_over = match tables.get(&table) {
+        Some(Look::There { created_at, .. }) => is_young(holdings, &table, *created_at),
+        Some(Look::Gone) | None => false,
+    };
     Some(match step.act {
         retention::Act::Retire => Step::Retire { version, table, reason: step.reason.clone() },
         retention::Act::Delete => {
             let id = holdings.versions.iter().find(|it| it.version == version)?.table_id.clone();
-            Step::Delete { version, table, id }
+            Step::Delete { version, table, id, handed_over }
         }
     })
 }

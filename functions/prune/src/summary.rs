@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use septet_registry::DatasetName;
+use jiff::Timestamp;
+use septet_registry::{DatasetName, TableName, VersionNumber};
 use serde::Serialize;
 
 use crate::Error;
@@ -62,6 +63,30 @@ pub struct Gone {
     pub what: LiveTableGone,
 }
 
+/// A table that is due and is not deleted unless an operator or its owner acts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptTable {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// The version.
+    pub version: VersionNumber,
+    /// Its table.
+    pub table: TableName,
+    /// Reason, with its remedy.
+    pub reason: String,
+}
+
+/// A table that a pattern claims and that is older than the contract: only listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Older {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// The table.
+    pub table: TableName,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
 /// What failed; everything else was done all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
@@ -96,6 +121,10 @@ pub struct Summary {
     pub already_done: Vec<Entry>,
     /// What it passed over.
     pub skipped: Vec<Skipped>,
+    /// Tables that are due and are kept until an operator or their owner acts.
+    pub kept: Vec<KeptTable>,
+    /// Tables that are older than the contract that claims them.
+    pub older: Vec<Older>,
     /// Plans that it refused.
     pub refused: Vec<TooMuch>,
     /// Pointers into nothing: somebody has to roll back.
@@ -114,6 +143,8 @@ impl Summary {
         self.done.extend(other.done);
         self.already_done.extend(other.already_done);
         self.skipped.extend(other.skipped);
+        self.kept.extend(other.kept);
+        self.older.extend(other.older);
         self.refused.extend(other.refused);
         self.live_table_gone.extend(other.live_table_gone);
         self.failed.extend(other.failed);
@@ -132,6 +163,10 @@ impl fmt::Display for Summary {
             write!(f, "done {}, already done {}, ", self.done.len(), self.already_done.len())?;
         }
         let (skipped, refused, failed) = (self.skipped.len(), self.refused.len(), self.failed.len());
-        write!(f, "skipped {skipped}, refused {refused}, failed {failed}")
+        write!(f, "skipped {skipped}, kept {}, refused {refused}, failed {failed}", self.kept.len())?;
+        match self.older.len() {
+            0 => Ok(()),
+            older => write!(f, "; {older} older tables are only listed"),
+        }
     }
 }

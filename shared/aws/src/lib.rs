@@ -10,6 +10,8 @@
 
 mod call;
 mod queue;
+mod sums;
 
 pub use call::{Call, CallError, Caller};
 pub use queue::{LONGEST_DELAY, Queue, QueueError};
+pub use sums::Metric;

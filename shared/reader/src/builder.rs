@@ -166,7 +166,7 @@ async fn begin(lookout: &Lookout, shelf: Option<&Shelf>, clock: &dyn Clock) -> R
         }
         None => None,
     };
-    let looked = lookout.look(None).await;
+    let looked = lookout.look(None, false).await;
     let now = clock.now();
     let fresh = looked.map(|Look { pointer, .. }| Beginning {
         current: Current::of(&pointer, now),

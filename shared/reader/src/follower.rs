@@ -23,6 +23,9 @@ const SHORTEST: Duration = Duration::from_millis(10);
 const AGAIN: Duration = Duration::from_secs(5);
 /// How long reads that miss their table leave between two polls of theirs.
 const URGENT: SignedDuration = SignedDuration::from_secs(1);
+/// Polls in a row that must find an earlier generation before the reader goes back to it. The registry is read strongly,
+/// so an earlier generation is there because the registry was restored to an earlier time.
+const RESTORED_AFTER: u32 = 3;
 /// For how many polls a sign of life holds, and for how long at least.
 const BEATS: u32 = 3;
 const BEAT_AT_LEAST: Duration = Duration::from_secs(60);
@@ -55,6 +58,8 @@ struct Polling {
     complaint: Option<String>,
     /// When the latest poll for the sake of a read ended.
     urgent: Option<Timestamp>,
+    /// Polls in a row that found an earlier generation, or the known one naming another version.
+    earlier: u32,
 }
 
 /// What a follower begins with.
@@ -143,18 +148,33 @@ impl Follower {
 
     async fn poll(&self, polling: &mut Polling) {
         let before = self.current();
-        let looked = self.lookout.look(Some(&before)).await;
+        let is_restored = polling.earlier >= RESTORED_AFTER;
+        let looked = self.lookout.look(Some(&before), is_restored).await;
         match looked {
             Ok(look) => {
                 if polling.failures > 0 {
                     let failures = polling.failures;
                     tracing::info!(dataset = %before.dataset, pointer = %before.pointer, failures, "polls succeed again");
                 }
-                (polling.failures, polling.complaint) = (0, None);
+                if is_restored {
+                    let (known, found) = (before.generation, look.pointer.generation);
+                    tracing::warn!(
+                        dataset = %before.dataset, pointer = %before.pointer, known, found,
+                        "the registry was restored to an earlier time: following what it says now"
+                    );
+                }
+                (polling.failures, polling.complaint, polling.earlier) = (0, None, 0);
                 self.adopt(&before, &look);
             }
             Err(error) => {
                 polling.failures = polling.failures.saturating_add(1);
+                if let Error::Refused {
+                    refusal: Refusal::OlderGeneration { .. } | Refusal::SameGeneration { .. },
+                    ..
+                } = &error
+                {
+                    polling.earlier = polling.earlier.saturating_add(1);
+                }
                 self.complain(polling, &before, &error);
             }
         }

@@ -25,11 +25,14 @@ pub(crate) enum Step {
 }
 
 /// Decides what a pointer asks of a reader that is at `current`.
-fn step(current: Option<&Current>, pointer: &Pointer) -> Result<Step, Refusal> {
+///
+/// A reader never goes back a generation, unless the registry was restored to an earlier time.
+fn step(current: Option<&Current>, pointer: &Pointer, is_restored: bool) -> Result<Step, Refusal> {
     let Some(current) = current else { return Ok(Step::Go) };
     let (found, known) = (pointer.generation, current.generation);
     let same = pointer.version == current.version && pointer.table_arn == current.table_arn;
     match found.cmp(&known) {
+        _ if is_restored => Ok(if same { Step::Stay } else { Step::Go }),
         std::cmp::Ordering::Less => Err(Refusal::OlderGeneration { found, known }),
         std::cmp::Ordering::Equal if !same => {
             Err(Refusal::SameGeneration { generation: found, version: pointer.version })
@@ -52,8 +55,8 @@ pub(crate) struct Lookout {
 
 impl Lookout {
     /// Reads the pointer, and whatever says whether it may be followed.
-    pub(crate) async fn look(&self, current: Option<&Current>) -> Result<Look, Error> {
-        match tokio::time::timeout(self.patience, self.unbounded(current)).await {
+    pub(crate) async fn look(&self, current: Option<&Current>, is_restored: bool) -> Result<Look, Error> {
+        match tokio::time::timeout(self.patience, self.unbounded(current, is_restored)).await {
             Ok(look) => look,
             Err(_) => Err(Error::TimedOut {
                 dataset: self.dataset.clone(),
@@ -63,12 +66,12 @@ impl Lookout {
         }
     }
 
-    async fn unbounded(&self, current: Option<&Current>) -> Result<Look, Error> {
+    async fn unbounded(&self, current: Option<&Current>, is_restored: bool) -> Result<Look, Error> {
         let (dataset, name) = (&self.dataset, &self.pointer);
         let found = self.registry.pointer(dataset, name).await.map_err(|error| self.unread(error))?;
         let pointer =
             found.ok_or_else(|| Error::NoPointer { dataset: dataset.clone(), pointer: name.clone() })?;
-        let step = step(current, &pointer).map_err(|refusal| self.refused(refusal))?;
+        let step = step(current, &pointer, is_restored).map_err(|refusal| self.refused(refusal))?;
         if step == Step::Go {
             self.verify(&pointer).await?;
         }
@@ -140,23 +143,33 @@ mod tests {
             poll_seconds: 300,
             trail: Vec::new(),
             ahead: Vec::new(),
+            carried: Default::default(),
         }
     }
 
     #[test]
     fn a_reader_goes_where_a_newer_generation_points_and_nowhere_else() {
         let at = Current::of(&pointer(5, 10), Timestamp::UNIX_EPOCH);
-        assert_eq!(step(None, &pointer(5, 1)), Ok(Step::Go));
-        assert_eq!(step(Some(&at), &pointer(5, 10)), Ok(Step::Stay));
-        assert_eq!(step(Some(&at), &pointer(5, 11)), Ok(Step::Stay), "a hold was set");
-        assert_eq!(step(Some(&at), &pointer(6, 11)), Ok(Step::Go));
-        assert_eq!(step(Some(&at), &pointer(4, 11)), Ok(Step::Go), "a rollback");
-        assert_eq!(step(Some(&at), &pointer(6, 9)), Err(Refusal::OlderGeneration { found: 9, known: 10 }));
-        assert_eq!(step(Some(&at), &pointer(5, 9)), Err(Refusal::OlderGeneration { found: 9, known: 10 }));
+        assert_eq!(step(None, &pointer(5, 1), false), Ok(Step::Go));
+        assert_eq!(step(Some(&at), &pointer(5, 10), false), Ok(Step::Stay));
+        assert_eq!(step(Some(&at), &pointer(5, 11), false), Ok(Step::Stay), "a hold was set");
+        assert_eq!(step(Some(&at), &pointer(6, 11), false), Ok(Step::Go));
+        assert_eq!(step(Some(&at), &pointer(4, 11), false), Ok(Step::Go), "a rollback");
         assert_eq!(
-            step(Some(&at), &pointer(6, 10)),
+            step(Some(&at), &pointer(6, 9), false),
+            Err(Refusal::OlderGeneration { found: 9, known: 10 })
+        );
+        assert_eq!(
+            step(Some(&at), &pointer(5, 9), false),
+            Err(Refusal::OlderGeneration { found: 9, known: 10 })
+        );
+        assert_eq!(
+            step(Some(&at), &pointer(6, 10), false),
             Err(Refusal::SameGeneration { generation: 10, version: VersionNumber::new(6) })
         );
+        assert_eq!(step(Some(&at), &pointer(6, 9), true), Ok(Step::Go));
+        assert_eq!(step(Some(&at), &pointer(5, 9), true), Ok(Step::Stay));
+        assert_eq!(step(Some(&at), &pointer(6, 10), true), Ok(Step::Go));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! but who works when. Each change is one conditional write; the ones that somebody asked for are on record.
 
 pub mod decide;
+mod held;
 mod letters;
 mod model;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use septet_registry::{Committed, Entropy, Entry, Error, Expect, Item, Key, Order as Sort, Store, Write};
+use septet_registry::{Committed, Entropy, Entry, Error, Key, Order as Sort, Store, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -21,20 +22,13 @@ use crate::feed::{Feed, FeedName};
 use crate::grid::Window;
 use crate::request::RangeRequest;
 use decide::{Covered, Decision, Order, Refusal};
+pub use held::Held;
+use held::{held, malformed, write, written};
 pub use model::*;
 
 const ATTEMPTS: u32 = 30;
 /// Writes without an answer after which it is given up.
 const FAILURES: u32 = 5;
-
-/// A value of the ledger and its revision.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Held<T> {
-    /// The value.
-    pub value: T,
-    /// Its revision.
-    pub revision: u64,
-}
 
 /// What came of an operation.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,35 +64,21 @@ impl std::fmt::Debug for Ledger {
     }
 }
 
-fn malformed(key: &Key, error: impl std::fmt::Display) -> Error {
-    Error::Malformed { key: key.to_string(), message: error.to_string() }
-}
-
-fn write<T: Serialize>(key: Key, value: &T, before: Option<u64>) -> Result<Write, Error> {
-    let body = serde_json::to_value(value).map_err(|error| malformed(&key, error))?;
-    let entry = Entry { key, revision: before.map_or(1, |before| before + 1), body };
-    Ok(Write { item: Item::Entry(entry), expect: before.map_or(Expect::Absent, Expect::Revision) })
-}
-
-fn held<T: DeserializeOwned>(item: Item) -> Result<Held<T>, Error> {
-    let Item::Entry(Entry { key, revision, body }) = item else {
-        return Err(malformed(&item.key(), "it is no item of a feed"));
-    };
-    let value = serde_json::from_value(body).map_err(|error| malformed(&key, error))?;
-    Ok(Held { value, revision })
-}
-
 impl Ledger {
     /// A ledger in the registry's store.
     pub fn new(store: Arc<dyn Store>, entropy: Arc<Entropy>) -> Self {
         Self { store, entropy }
     }
 
-    async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<Held<T>>, Error> {
+    async fn get<T: Serialize + DeserializeOwned>(&self, key: &Key) -> Result<Option<Held<T>>, Error> {
         self.store.get(key).await?.map(held).transpose()
     }
 
-    async fn list<T: DeserializeOwned>(&self, partition: &str, prefix: &str) -> Result<Vec<Held<T>>, Error> {
+    async fn list<T: Serialize + DeserializeOwned>(
+        &self,
+        partition: &str,
+        prefix: &str,
+    ) -> Result<Vec<Held<T>>, Error> {
         let items = self.store.list(partition, prefix, Sort::Rising, None).await?;
         items.into_iter().map(held).collect()
     }
@@ -186,10 +166,11 @@ impl Ledger {
             };
             record.before = known.as_ref().map(|known| known.value.digest.clone());
             record.after = Some(item.digest.clone());
-            let listing = write(listing_key(&feed.name), &Listing { feed: feed.name.clone() }, None)?;
+            let listed = self.get::<Listing>(&listing_key(&feed.name)).await?;
+            let listing = Listing { feed: feed.name.clone() };
             let writes = vec![
-                write(feed_key(&feed.name), &item, known.map(|known| known.revision))?,
-                Write { expect: Expect::Anything, ..listing },
+                write(feed_key(&feed.name), &item, known.as_ref())?,
+                write(listing_key(&feed.name), &listing, listed.as_ref())?,
             ];
             Ok(Decided::Write(writes, item))
         })
@@ -217,7 +198,7 @@ impl Ledger {
             let mut next = item.value.clone();
             next.active.push(run.run);
             let writes = vec![
-                write(feed_key(&run.feed), &next, Some(item.revision))?,
+                write(feed_key(&run.feed), &next, Some(&item))?,
                 write(run_key(&run.feed, run.run), &run, None)?,
             ];
             Ok(Decided::Write(writes, run))
@@ -290,7 +271,7 @@ impl Ledger {
             };
             record.before = Some(found.value.state.as_str().into());
             record.after = Some(next.state.as_str().into());
-            let writes = self.with_active(&next, found.revision).await?;
+            let writes = self.with_active(&next, &found).await?;
             Ok(Decided::Write(writes, next))
         })
         .await
@@ -313,8 +294,8 @@ impl Ledger {
                 };
                 record.before = Some(found.value.state.as_str().into());
                 record.after = Some(state.as_str().into());
-                let next = Run { state, updated_at: by.now, ..found.value };
-                let writes = self.with_active(&next, found.revision).await?;
+                let next = Run { state, updated_at: by.now, ..found.value.clone() };
+                let writes = self.with_active(&next, &found).await?;
                 Ok(Decided::Write(writes, next))
             })
             .await?;
@@ -325,18 +306,19 @@ impl Ledger {
     }
 
     /// The run, and the feed whose list of runs that are not over must agree with it.
-    async fn with_active(&self, run: &Run, revision: u64) -> Result<Vec<Write>, Error> {
-        let mut writes = vec![write(run_key(&run.feed, run.run), run, Some(revision))?];
+    async fn with_active(&self, run: &Run, before: &Held<Run>) -> Result<Vec<Write>, Error> {
+        let mut writes = vec![write(run_key(&run.feed, run.run), run, Some(before))?];
         let key = feed_key(&run.feed);
-        let Some(mut item) = self.get::<FeedItem>(&key).await? else { return Ok(writes) };
+        let Some(item) = self.get::<FeedItem>(&key).await? else { return Ok(writes) };
         let listed = item.value.active.contains(&run.run);
         if listed == run.state.is_over() {
+            let mut next = item.value.clone();
             if listed {
-                item.value.active.retain(|active| *active != run.run);
+                next.active.retain(|active| *active != run.run);
             } else {
-                item.value.active.push(run.run);
+                next.active.push(run.run);
             }
-            writes.push(write(key, &item.value, Some(item.revision))?);
+            writes.push(write(key, &next, Some(&item))?);
         }
         Ok(writes)
     }
@@ -346,9 +328,9 @@ impl Ledger {
         let key = run_key(&run.feed, run.run);
         let Some(found) = self.get::<Run>(&key).await? else { return Ok(()) };
         if matches!(found.value.state, RunState::Planned | RunState::Interrupted) {
-            let next = Run { state: RunState::Running, updated_at: now, ..found.value };
+            let next = Run { state: RunState::Running, updated_at: now, ..found.value.clone() };
             // Who loses the race finds it done.
-            let _ = self.store.put(&[write(key, &next, Some(found.revision))?]).await;
+            let _ = self.store.put(&[write(key, &next, Some(&found))?]).await;
         }
         Ok(())
     }
@@ -367,14 +349,14 @@ impl Ledger {
         else {
             return Ok(None);
         };
-        self.swap(key, next, found.map(|held| held.revision)).await
+        self.swap(key, next, found.as_ref()).await
     }
 
     /// Gives a lane back.
     pub(crate) async fn leave_lane(&self, run: &Run, held: Held<Lane>) -> Result<(), Error> {
         let key = lane_key(&run.feed, run.run, held.value.lane);
         let left = Lane { lease: None, ..held.value };
-        self.swap(key, left, Some(held.revision)).await.map(drop)
+        self.swap(key, left, Some(&held)).await.map(drop)
     }
 
     /// Writes a window over the one it was made of; none if it is another's by now.
@@ -382,7 +364,7 @@ impl Ledger {
         &self,
         run: &Run,
         window: WindowItem,
-        before: Option<u64>,
+        before: Option<&Held<WindowItem>>,
     ) -> Result<Option<Held<WindowItem>>, Error> {
         self.swap(window_key(&run.feed, run.run, window.from), window, before).await
     }
@@ -392,7 +374,7 @@ impl Ledger {
         &self,
         run: &Run,
         window: WindowItem,
-        before: u64,
+        before: &Held<WindowItem>,
         by: &By,
     ) -> Result<Option<Held<WindowItem>>, Error> {
         let (action, reason) = match (&window.doubt, &window.failure) {
@@ -407,11 +389,9 @@ impl Ledger {
         record.after = Some(if action == Action::Fail { "failed" } else { "suspect" }.into());
         record.reason = Some(reason);
         let key = window_key(&run.feed, run.run, window.from);
-        let writes = [
-            write(key.clone(), &window, Some(before))?,
-            write(record_key(&run.feed, record.id), &record, None)?,
-        ];
-        self.exchange(&writes, &key, window, before + 1).await
+        let window_write = write(key, &window, Some(before))?;
+        let record_write = write(record_key(&run.feed, record.id), &record, None)?;
+        self.exchange(&[window_write, record_write], window).await
     }
 
     /// Keeps on record that a range message was refused.
@@ -432,9 +412,9 @@ impl Ledger {
         by: &By,
     ) -> Result<usize, Error> {
         let mut marked = 0;
-        for Held { value, revision } in windows.into_iter().filter(|held| held.value.state.is_done()) {
-            let next = WindowItem { state: WindowState::Verified, updated_at: by.now, ..value };
-            marked += usize::from(self.put_window(run, next, Some(revision)).await?.is_some());
+        for held in windows.iter().filter(|held| held.value.state.is_done()) {
+            let next = WindowItem { state: WindowState::Verified, updated_at: by.now, ..held.value.clone() };
+            marked += usize::from(self.put_window(run, next, Some(held)).await?.is_some());
         }
         let mut record = self.record(&run.feed, Action::Verify, by);
         record.run = Some(run.run);
@@ -470,7 +450,7 @@ impl Ledger {
             self.wait(attempt).await;
             let found = self.get::<Account>(&key).await?;
             let (account, value) = change(found.as_ref().map(|held| held.value).unwrap_or_default());
-            match self.store.put(&[write(key.clone(), &account, found.map(|held| held.revision))?]).await {
+            match self.store.put(&[write(key.clone(), &account, found.as_ref())?]).await {
                 Ok(Committed::Done) => return Ok(value),
                 Ok(Committed::Conflict) => {}
                 // Calls that were taken and whose answer is lost are not made: the rate is kept.
@@ -489,40 +469,35 @@ impl Ledger {
     }
 
     /// One conditional write, whose lost answer is settled by reading back.
-    async fn swap<T>(&self, key: Key, value: T, before: Option<u64>) -> Result<Option<Held<T>>, Error>
+    async fn swap<T>(&self, key: Key, value: T, before: Option<&Held<T>>) -> Result<Option<Held<T>>, Error>
     where
         T: Serialize + DeserializeOwned + PartialEq,
     {
-        let writes = [write(key.clone(), &value, before)?];
-        let revision = before.map_or(1, |before| before + 1);
-        self.exchange(&writes, &key, value, revision).await
+        self.exchange(&[write(key, &value, before)?], value).await
     }
 
-    async fn exchange<T>(
-        &self,
-        writes: &[Write],
-        key: &Key,
-        value: T,
-        revision: u64,
-    ) -> Result<Option<Held<T>>, Error>
+    /// Writes items, the first of which holds `value`.
+    async fn exchange<T>(&self, writes: &[Write], value: T) -> Result<Option<Held<T>>, Error>
     where
         T: Serialize + DeserializeOwned + PartialEq,
     {
+        let Some(first) = writes.first() else { return Ok(None) };
+        let (key, ours) = (first.item.key(), written(value, first)?);
         let mut unanswered = 0;
         loop {
             self.wait(unanswered).await;
             let error = match self.store.put(writes).await {
-                Ok(Committed::Done) => return Ok(Some(Held { value, revision })),
+                Ok(Committed::Done) => return Ok(Some(ours)),
                 Ok(Committed::Conflict) if unanswered == 0 => return Ok(None),
                 Ok(Committed::Conflict) => None,
                 Err(error) if error.is_retryable() => Some(error),
                 Err(error) => return Err(error),
             };
             unanswered += 1;
-            let found = self.get::<T>(key).await?;
-            if let Some(found) = found.as_ref().filter(|found| found.revision >= revision) {
-                let ours = found.revision == revision && found.value == value;
-                return Ok(ours.then_some(Held { value, revision }));
+            let found = self.get::<T>(&key).await?;
+            if let Some(found) = found.as_ref().filter(|found| found.revision >= ours.revision) {
+                let landed = found.revision == ours.revision && found.value == ours.value;
+                return Ok(landed.then_some(ours));
             }
             if let Some(error) = error.filter(|_| unanswered > FAILURES) {
                 return Err(error);

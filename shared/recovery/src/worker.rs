@@ -243,13 +243,12 @@ impl Worker<'_> {
         lease: &Lease,
     ) -> Result<Option<Held<WindowItem>>, Error> {
         let Some(window) = grid.get(index) else { return Ok(None) };
-        let (held, revision) =
-            (before.as_ref().map(|held| &held.value), before.as_ref().map(|it| it.revision));
+        let held = before.as_ref().map(|held| &held.value);
         let now = self.clock.now();
         let Some(next) = claim(run, &feed.incremental, held, index, window, lease, now) else {
             return Ok(None);
         };
-        self.ledger.put_window(run, next, revision).await
+        self.ledger.put_window(run, next, before.as_ref()).await
     }
 
     fn left(&self) -> Duration {
@@ -407,7 +406,7 @@ impl Worker<'_> {
                 return self.over(run, held, &reading, step, report).await;
             }
             let next = after_page(&held.value, reading.progress(), &step, self.clock.now());
-            held = match self.ledger.put_window(run, next, Some(held.revision)).await? {
+            held = match self.ledger.put_window(run, next, Some(&held)).await? {
                 Some(held) => held,
                 None => return Ok(Left::Lost),
             };
@@ -467,7 +466,7 @@ impl Worker<'_> {
         let next = after_page(&held.value, reading.progress(), &step, now);
         let state = next.state;
         let by = By { actor: self.owner.clone(), now };
-        if self.ledger.end_window(run, next, held.revision, &by).await?.is_none() {
+        if self.ledger.end_window(run, next, &held, &by).await?.is_none() {
             return Ok(Left::Lost);
         }
         match state {
@@ -486,7 +485,7 @@ impl Worker<'_> {
         left: Left,
     ) -> Result<Left, Error> {
         let next = give_back(&held.value, cancelled, self.clock.now());
-        self.ledger.put_window(run, next, Some(held.revision)).await?;
+        self.ledger.put_window(run, next, Some(&held)).await?;
         Ok(left)
     }
 }

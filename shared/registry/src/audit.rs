@@ -47,9 +47,37 @@ pub enum Action {
     RollForward,
     /// Somebody ended a hold.
     Release,
+    /// An operator withdrew a version.
+    Withdraw,
+    /// An operator reinstated a withdrawn version.
+    Reinstate,
+    /// An operator asked for the deletion of a table that was never sealed.
+    Discard,
+    /// A signal was put on record before its table could be sealed.
+    Signal,
+    /// A settled table was seen without the tag `septet:ready`.
+    SeeUntagged,
+    /// A version of release 0.1.0 got the id of its seal.
+    NameSeal,
+    /// A table was protected against deletion before it was sealed: its owner's protection.
+    SeeProtection,
+    /// A version waits, for a reason that its state does not say.
+    Wait,
 }
 
 impl Action {
+    /// The action under which release 0.1.0 reads a record of this one: that release knows no other words, and does not
+    /// read a log that has any. Such a record has the true word in its attribute `verb`.
+    pub(crate) fn stored(self) -> Self {
+        use Action::*;
+        match self {
+            Withdraw | Reinstate | Discard => SkipPromotion,
+            Signal | SeeUntagged | NameSeal | SeeProtection | Wait => TakeOver,
+            PutContract | Announce | Seal | Check | TakeOver | Share | Pass | Reject | Abandon | Lose
+            | Retire | Delete | Promote | SkipPromotion | Point | RollBack | RollForward | Release => self,
+        }
+    }
+
     /// Whether the action changes the state of a version.
     pub fn changes_state(self) -> bool {
         use Action::*;
@@ -82,6 +110,14 @@ impl Action {
             Self::RollBack => "roll_back",
             Self::RollForward => "roll_forward",
             Self::Release => "release",
+            Self::Withdraw => "withdraw",
+            Self::Reinstate => "reinstate",
+            Self::Discard => "discard",
+            Self::Signal => "signal",
+            Self::SeeUntagged => "see_untagged",
+            Self::NameSeal => "name_seal",
+            Self::SeeProtection => "see_protection",
+            Self::Wait => "wait",
         }
     }
 }

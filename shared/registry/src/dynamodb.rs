@@ -191,9 +191,9 @@ impl Store for DynamoDb {
             let check = ConditionCheck::builder()
                 .table_name(&self.table)
                 .set_key(Some(item::keys(&witness.key)))
-                .condition_expression("#state = :state")
-                .expression_attribute_names("#state", "state")
-                .expression_attribute_values(":state", AttributeValue::S(witness.state.to_string()))
+                .condition_expression("#revision = :revision")
+                .expression_attribute_names("#revision", "revision")
+                .expression_attribute_values(":revision", AttributeValue::N(witness.revision.to_string()))
                 .build()
                 .map_err(|error| self.malformed_request(&witness.key, error))?;
             actions.push(TransactWriteItem::builder().condition_check(check).build());

@@ -4,7 +4,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::{ContractNumber, DatasetName, PointerName, State, VersionNumber};
+use crate::hold::PointerHold;
+use crate::version::{Mark, Version};
+use crate::{ContractNumber, DatasetName, HoldId, Pointer, PointerName, State, VersionNumber};
 
 /// A boxed cause, without the store's own types.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -73,6 +75,19 @@ pub enum Error {
         /// The newest format known here.
         known: u64,
     },
+    /// An item was written by a newer Septet, and this one would lose a part of it.
+    #[error(
+        "write the registry item {key}: programs of format {found} and later may write it, this Septet is of format \
+         {known}; update this Septet"
+    )]
+    NewerWriter {
+        /// The item's keys.
+        key: String,
+        /// The least format of a program that may write the item.
+        found: u64,
+        /// The format of this program.
+        known: u64,
+    },
     /// An item cannot be read.
     #[error("read the registry item {key}: {message}")]
     Malformed {
@@ -136,7 +151,9 @@ impl Error {
             Self::Denied { .. } => ErrorKind::Denied,
             Self::Throttled { .. } => ErrorKind::Throttled,
             Self::Contended { .. } => ErrorKind::Conflict,
-            Self::NewerFormat { .. } | Self::Malformed { .. } => ErrorKind::Unreadable,
+            Self::NewerFormat { .. } | Self::NewerWriter { .. } | Self::Malformed { .. } => {
+                ErrorKind::Unreadable
+            }
             Self::NoTable { .. } | Self::UnknownDataset { .. } | Self::UnknownVersion { .. } => {
                 ErrorKind::NotFound
             }
@@ -264,6 +281,86 @@ pub enum Refusal {
         /// How many valid versions are kept.
         keep: u32,
     },
+    /// The pointer is not where the operator was shown it.
+    MovedSince {
+        /// The pointer.
+        pointer: PointerName,
+        /// The version that it names now.
+        version: Option<VersionNumber>,
+        /// The operator or function that moved it last.
+        by: Option<String>,
+    },
+    /// The version is withdrawn.
+    Withdrawn {
+        /// The version.
+        version: VersionNumber,
+        /// The operator that withdrew it.
+        by: String,
+        /// The operator's reason.
+        reason: String,
+    },
+    /// The holds of the pointer belong to other operators.
+    HeldByOthers {
+        /// The pointer.
+        pointer: PointerName,
+        /// The holds in force.
+        holds: Vec<PointerHold>,
+    },
+    /// The pointer has no hold of this id.
+    UnknownHold {
+        /// The pointer.
+        pointer: PointerName,
+        /// The id asked for.
+        id: HoldId,
+        /// The holds in force.
+        holds: Vec<PointerHold>,
+    },
+    /// Septet never sealed the version's table.
+    NeverSealed {
+        /// The version.
+        version: VersionNumber,
+    },
+    /// The version's table was sealed: retention decides on it.
+    Sealed {
+        /// The version.
+        version: VersionNumber,
+    },
+    /// A hold keeps what was live before it.
+    KeptByHold {
+        /// The version.
+        version: VersionNumber,
+    },
+    /// An operator asked for the deletion of the version's table.
+    Discarded {
+        /// The version.
+        version: VersionNumber,
+        /// The operator.
+        by: String,
+    },
+}
+
+impl Refusal {
+    pub(crate) fn withdrawn(version: &Version, mark: &Mark) -> Self {
+        Self::Withdrawn { version: version.version, by: mark.by.clone(), reason: mark.reason.clone() }
+    }
+
+    pub(crate) fn moved(name: &PointerName, pointer: Option<&Pointer>) -> Self {
+        Self::MovedSince {
+            pointer: name.clone(),
+            version: pointer.map(|pointer| pointer.version),
+            by: pointer.map(|pointer| pointer.moved_by.clone()),
+        }
+    }
+
+    pub(crate) fn unknown_hold(
+        pointer: &PointerName,
+        id: &HoldId,
+        holds: &[PointerHold],
+        now: Timestamp,
+    ) -> Self {
+        let holds = holds.iter().filter(|hold| hold.is_active(now)).cloned().collect();
+        Self::UnknownHold { pointer: pointer.clone(), id: id.clone(), holds }
+    }
 }
 
 struct List<'a, T>(&'a [T]);
@@ -331,8 +428,37 @@ impl fmt::Display for Refusal {
                 write!(f, "version {version} was named by a pointer; its grace ends {until}")
             }
             Self::AmongNewest { version, keep } => {
-                write!(f, "version {version} is among the newest {keep} valid versions")
+                write!(f, "version {version} is among the newest {keep} good versions")
             }
+            Self::MovedSince { pointer, version: Some(version), by } => {
+                let by = by.as_deref().unwrap_or("unknown");
+                write!(f, "pointer {pointer} changed since it was shown: it names version {version} by {by}")
+            }
+            Self::MovedSince { pointer, version: None, .. } => {
+                write!(f, "pointer {pointer} changed since it was shown: it is gone")
+            }
+            Self::Withdrawn { version, by, reason } => {
+                write!(f, "version {version} was withdrawn by {by}: {reason}")
+            }
+            Self::HeldByOthers { pointer, holds } => {
+                write!(f, "pointer {pointer} is on hold by others: {}", List(holds))
+            }
+            Self::UnknownHold { pointer, id, holds } => {
+                write!(f, "pointer {pointer} has no hold {id}; in force: {}", List(holds))
+            }
+            Self::NeverSealed { version } => {
+                write!(
+                    f,
+                    "the table of version {version} was never sealed, and Septet deletes only what it sealed"
+                )
+            }
+            Self::Sealed { version } => {
+                write!(f, "the table of version {version} was sealed; retention deletes it when it is due")
+            }
+            Self::KeptByHold { version } => {
+                write!(f, "version {version} was live before a hold that is in force")
+            }
+            Self::Discarded { version, by } => write!(f, "version {version} was discarded by {by}"),
         }
     }
 }

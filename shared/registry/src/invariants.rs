@@ -1,8 +1,12 @@
 //! What always holds of a dataset, as functions that tests, the model and debug builds call.
 //!
-//! Each takes what the registry holds at one time and gives the ways in which it is broken.
+//! Each takes what the registry holds at one time and gives the ways in which it is broken; those of
+//! [`commits`] take what it holds before a commit and after it.
 
-use std::collections::{BTreeMap, HashMap};
+pub mod commits;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
@@ -40,8 +44,36 @@ impl Snapshot {
         })
     }
 
+    /// Puts an item in its place, over the one with the same key; ignores items of other kinds.
+    pub fn put(&mut self, item: &Item) {
+        match item {
+            Item::Dataset(dataset) => self.dataset = dataset.clone(),
+            Item::Version(version) => {
+                let place = self.versions.binary_search_by_key(&version.version, |it| it.version);
+                put_at(&mut self.versions, place, &**version);
+            }
+            Item::Pointer(pointer) => {
+                let place = self.pointers.binary_search_by_key(&&pointer.pointer, |it| &it.pointer);
+                put_at(&mut self.pointers, place, pointer);
+            }
+            Item::Record(record) => {
+                // The log has the latest first.
+                let place = self.records.binary_search_by_key(&Reverse(record.id), |it| Reverse(it.id));
+                put_at(&mut self.records, place, record);
+            }
+            Item::Listing(_) | Item::Contract(_) | Item::Claim(_) | Item::Heartbeat(_) | Item::Entry(_) => {}
+        }
+    }
+
     fn version(&self, number: VersionNumber) -> Option<&Version> {
         self.versions.iter().find(|version| version.version == number)
+    }
+}
+
+fn put_at<T: Clone>(items: &mut Vec<T>, place: Result<usize, usize>, item: &T) {
+    match place {
+        Ok(same) => items[same] = item.clone(),
+        Err(place) => items.insert(place, item.clone()),
     }
 }
 
@@ -118,17 +150,18 @@ pub fn a_table_is_one_version(snapshot: &Snapshot) -> Vec<String> {
     broken
 }
 
-/// Pruning from `before` to `after` leaves the newest valid versions that are to be kept.
+/// Pruning from `before` to `after` leaves the newest distinct good versions that are to be kept.
 pub fn pruning_leaves_the_newest_valid(before: &Snapshot, after: &Snapshot) -> Vec<String> {
-    let mut valid: Vec<_> = before.versions.iter().filter(|version| version.state == State::Valid).collect();
-    valid.sort_by_key(|version| std::cmp::Reverse(version.version));
-    let kept = valid.iter().take(before.dataset.settings.keep_newest as usize);
-    kept.filter(|version| {
+    let mut good: Vec<_> = before.versions.iter().filter(|version| version.is_good()).collect();
+    good.sort_by_key(|version| Reverse(before.dataset.rank(version)));
+    let mut digests = BTreeSet::new();
+    good.retain(|version| version.digest.as_ref().is_none_or(|digest| digests.insert(digest.clone())));
+    good.truncate(before.dataset.settings.keep_newest as usize);
+    let pruned = good.into_iter().filter(|version| {
         let now = after.version(version.version).map(|version| version.state);
         matches!(now, None | Some(State::Retiring | State::Deleted))
-    })
-    .map(|version| format!("version {} was pruned and is among the newest", version.version))
-    .collect()
+    });
+    pruned.map(|version| format!("version {} was pruned and is among the newest", version.version)).collect()
 }
 
 /// The records of each version's state changes form one chain from nothing to the state it is in, and the
@@ -217,16 +250,23 @@ pub fn a_bad_version_blocks_no_other(snapshot: &Snapshot, now: Timestamp) -> Vec
         return vec![format!("the next version would be {next}, which exists")];
     }
     let Some(any) = snapshot.versions.first() else { return Vec::new() };
+    let newest = |time: fn(&Version) -> Option<Timestamp>| {
+        snapshot.versions.iter().filter_map(time).max().max(Some(now))
+    };
     let coming = Version {
         version: next,
         state: State::Valid,
         promotion_state: Some(PromotionState::Pending),
         pointed_by: Default::default(),
+        created_at: newest(|version| Some(version.created_at.unwrap_or(version.announced_at))),
+        as_of: newest(|version| version.as_of),
+        first_live_at: None,
+        withdrawn: None,
         ..any.clone()
     };
     let live = snapshot.pointers.iter().find(|pointer| pointer.pointer == PointerName::live());
-    let left = live.and_then(|live| snapshot.version(live.version));
-    match decide::promote(&snapshot.dataset, &PointerName::live(), live, left, &coming, &act) {
+    let versions: Vec<_> = snapshot.versions.iter().cloned().chain([coming.clone()]).collect();
+    match decide::promote(&snapshot.dataset, &PointerName::live(), live, &versions, &coming, &act) {
         Decision::Refuse(Refusal::Held { .. } | Refusal::Manual) | Decision::Commit(..) => Vec::new(),
         other => vec![format!("version {next} would be blocked: {other:?}")],
     }

@@ -1,17 +1,42 @@
 //! Converts items of the registry to DynamoDB's and back.
 
+mod body;
+
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
+use crate::audit::{Action, Record};
 use crate::error::Error;
 use crate::transaction::{Entry, Item, Key};
+use crate::{Carried, Dataset, Listing, Pointer, State, Version};
 
-/// The newest item format that this code reads, and the one it writes.
-pub(crate) const FORMAT: u64 = 1;
+/// The newest item format that this code reads and writes.
+///
+/// The attribute `format` of an item is the least format of a program that may read it, `writer_format`, where there is
+/// one, the least of a program that may write it.
+pub(crate) const FORMAT: u64 = 2;
+
+/// The format of an item: 1 wherever programs of release 0.1.0 lose nothing by rewriting it. The pointer stays at 1,
+/// for readers of that release follow it.
+fn format_of(item: &Item) -> u64 {
+    match item {
+        Item::Dataset(dataset) if !dataset.holds.is_empty() => 2,
+        Item::Version(version) if version.state == State::Valid && version.withdrawn.is_some() => 2,
+        _ => 1,
+    }
+}
+
+/// An item as it was read.
+pub(crate) struct Stored {
+    attributes: Attributes,
+    /// The least format of a program that may write the item.
+    writer_format: u64,
+}
 
 pub(crate) type Attributes = HashMap<String, AttributeValue>;
 
@@ -30,7 +55,45 @@ pub(crate) fn keys(key: &Key) -> Attributes {
     ])
 }
 
+/// Converts an item as it is to be written: what this program does not know of it stays as it was read.
 pub(crate) fn encode(item: &Item) -> Result<Attributes, Error> {
+    let key = item.key();
+    let mut attributes = known(item)?;
+    if let Some(stored) = carried(item).and_then(|carried| carried.0.as_ref()) {
+        if stored.writer_format > FORMAT {
+            return Err(Error::NewerWriter {
+                key: key.to_string(),
+                found: stored.writer_format,
+                known: FORMAT,
+            });
+        }
+        let before = match decode(stored.attributes.clone())? {
+            Some(before) => known(&before)?,
+            None => Attributes::new(),
+        };
+        for (name, value) in &stored.attributes {
+            if attributes.get(name) == before.get(name) {
+                attributes.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    attributes.insert("format".into(), AttributeValue::N(format_of(item).to_string()));
+    attributes.extend(keys(&key));
+    Ok(attributes)
+}
+
+fn carried(item: &Item) -> Option<&Carried> {
+    match item {
+        Item::Listing(item) => Some(&item.carried),
+        Item::Dataset(item) => Some(&item.carried),
+        Item::Version(item) => Some(&item.carried),
+        Item::Pointer(item) => Some(&item.carried),
+        Item::Contract(_) | Item::Claim(_) | Item::Record(_) | Item::Heartbeat(_) | Item::Entry(_) => None,
+    }
+}
+
+/// The attributes of an item that this program knows, without keys and format.
+fn known(item: &Item) -> Result<Attributes, Error> {
     let key = item.key();
     let mut attributes = match item {
         Item::Listing(item) => attributes(&key, item),
@@ -39,7 +102,7 @@ pub(crate) fn encode(item: &Item) -> Result<Attributes, Error> {
         Item::Version(item) => attributes(&key, item),
         Item::Pointer(item) => attributes(&key, item),
         Item::Claim(item) => attributes(&key, item),
-        Item::Record(item) => attributes(&key, item),
+        Item::Record(item) => record(&key, item),
         Item::Heartbeat(item) => attributes(&key, item),
         Item::Entry(entry) => encode_entry(entry),
     }?;
@@ -50,13 +113,25 @@ pub(crate) fn encode(item: &Item) -> Result<Attributes, Error> {
         });
         attributes.insert("pointed_by".into(), AttributeValue::Ss(names.collect()));
     }
-    attributes.insert("format".into(), AttributeValue::N(FORMAT.to_string()));
-    attributes.extend(keys(&key));
+    Ok(attributes)
+}
+
+/// A record, with its action in the words of release 0.1.0.
+fn record(key: &Key, item: &Record) -> Result<Attributes, Error> {
+    let stored = item.action.stored();
+    let mut attributes = attributes(key, item)?;
+    if stored != item.action {
+        let action = attributes.insert("action".into(), AttributeValue::S(stored.as_str().into()));
+        attributes.extend(action.map(|action| ("verb".to_owned(), action)));
+    }
     Ok(attributes)
 }
 
 fn encode_entry(entry: &Entry) -> Result<Attributes, Error> {
-    let mut attributes = attributes(&entry.key, &entry.body)?;
+    let Some(members) = entry.body.as_object() else {
+        return Err(Error::Malformed { key: entry.key.to_string(), message: "its body is no object".into() });
+    };
+    let mut attributes = body::from_json(members);
     attributes.insert("revision".into(), AttributeValue::N(entry.revision.to_string()));
     Ok(attributes)
 }
@@ -66,20 +141,19 @@ fn decode_entry(key: Key, mut attributes: Attributes) -> Result<Entry, Error> {
         Some(AttributeValue::N(number)) => number.parse().ok(),
         _ => None,
     };
-    let revision = revision.ok_or_else(|| Error::Malformed {
-        key: key.to_string(),
-        message: "its attribute revision is no whole number".into(),
-    })?;
+    let malformed = |message: String| Error::Malformed { key: key.to_string(), message };
+    let revision = revision.ok_or_else(|| malformed("its attribute revision is no whole number".into()))?;
     for own in ["pk", "sk", "format"] {
         attributes.remove(own);
     }
-    Ok(Entry { revision, body: item(&key, attributes)?, key })
+    let body = body::to_json(attributes).map_err(malformed)?.into();
+    Ok(Entry { key, revision, body })
 }
 
 /// A document about a version, with its keys.
 pub(crate) fn encode_document(key: &Key, document: &serde_json::Value) -> Result<Attributes, Error> {
     let mut attributes = keys(key);
-    attributes.insert("format".into(), AttributeValue::N(FORMAT.to_string()));
+    attributes.insert("format".into(), AttributeValue::N("1".into()));
     let body = serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(document)
         .map_err(|error| Error::Malformed { key: key.to_string(), message: error.to_string() })?;
     attributes.insert("document".into(), body);
@@ -101,7 +175,17 @@ pub(crate) fn decode_document(mut attributes: Attributes) -> Result<(String, ser
 /// Reads an item by what its keys say it is; keys of other kinds give nothing.
 pub(crate) fn decode(mut attributes: Attributes) -> Result<Option<Item>, Error> {
     let key = key_of(&attributes);
-    check_format(&key, &attributes)?;
+    let writer_format = check_format(&key, &attributes)?;
+    let stored = |attributes: &Attributes| {
+        Carried(Some(Arc::new(Stored { attributes: attributes.clone(), writer_format })))
+    };
+    let carried = match Entry::owns(&key) {
+        true => Carried::default(),
+        false => stored(&attributes),
+    };
+    if let Some(verb) = attributes.remove("verb").filter(is_action) {
+        attributes.insert("action".into(), verb);
+    }
     if let Some(AttributeValue::Ss(names)) = attributes.remove("pointed_by") {
         let names = names.into_iter().map(AttributeValue::S).collect();
         attributes.insert("pointed_by".into(), AttributeValue::L(names));
@@ -111,16 +195,22 @@ pub(crate) fn decode(mut attributes: Attributes) -> Result<Option<Item>, Error> 
     }
     let kind = key.sk.split('#').next().unwrap_or_default();
     Ok(Some(match (key.pk.as_str(), kind) {
-        ("DATASETS", _) => Item::Listing(item(&key, attributes)?),
+        ("DATASETS", _) => Item::Listing(Listing { carried, ..item(&key, attributes)? }),
         (pk, _) if pk.starts_with("TABLE#") => Item::Claim(item(&key, attributes)?),
-        (_, "DATASET") => Item::Dataset(item(&key, attributes)?),
+        (_, "DATASET") => Item::Dataset(Dataset { carried, ..item(&key, attributes)? }),
         (_, "CONTRACT") => Item::Contract(item(&key, attributes)?),
-        (_, "VERSION") => Item::Version(Box::new(item(&key, attributes)?)),
-        (_, "POINTER") => Item::Pointer(item(&key, attributes)?),
+        (_, "VERSION") => Item::Version(Box::new(Version { carried, ..item(&key, attributes)? })),
+        (_, "POINTER") => Item::Pointer(Pointer { carried, ..item(&key, attributes)? }),
         (_, "LOG") => Item::Record(item(&key, attributes)?),
         (_, "READER") => Item::Heartbeat(item(&key, attributes)?),
         _ => return Ok(None),
     }))
+}
+
+/// Returns true for the word of an action that this program knows; a newer program may know others.
+fn is_action(verb: &AttributeValue) -> bool {
+    let AttributeValue::S(verb) = verb else { return false };
+    serde_json::from_value::<Action>(verb.as_str().into()).is_ok()
 }
 
 fn attributes<T: Serialize>(key: &Key, item: &T) -> Result<Attributes, Error> {
@@ -140,7 +230,8 @@ fn key_of(attributes: &Attributes) -> Key {
     Key { pk: text("pk"), sk: text("sk") }
 }
 
-fn check_format(key: &Key, attributes: &Attributes) -> Result<(), Error> {
+/// Refuses an item that this program may not read; the least format of a program that may write it.
+fn check_format(key: &Key, attributes: &Attributes) -> Result<u64, Error> {
     let malformed = |message: &str| Error::Malformed { key: key.to_string(), message: message.into() };
     let found = match attributes.get("format") {
         Some(AttributeValue::N(number)) => {
@@ -151,5 +242,10 @@ fn check_format(key: &Key, attributes: &Attributes) -> Result<(), Error> {
     if found > FORMAT {
         return Err(Error::NewerFormat { key: key.to_string(), found, known: FORMAT });
     }
-    Ok(())
+    match attributes.get("writer_format") {
+        Some(AttributeValue::N(number)) => {
+            number.parse().map_err(|_| malformed("its attribute writer_format is no whole number"))
+        }
+        _ => Ok(found),
+    }
 }

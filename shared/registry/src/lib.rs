@@ -13,14 +13,17 @@
 //! It leaves to others: what a contract says, what is in a table.
 
 pub mod audit;
+mod carried;
 mod clock;
 pub mod dataset;
 pub mod decide;
 mod dynamodb;
 mod entropy;
 mod error;
+mod hold;
 pub mod invariants;
 mod item;
+mod memory;
 mod names;
 mod part;
 mod pointer;
@@ -30,16 +33,23 @@ mod signal;
 mod state;
 mod store;
 mod transaction;
+mod unknown;
 mod version;
 
 pub use audit::{Action, Record};
+pub use carried::Carried;
 pub use clock::{Clock, SystemClock};
-pub use dataset::{Claim, Contract, Dataset, Listing, Promotion, Settings};
-pub use decide::{Announcement, Direction, NewContract, PointRequest};
+pub use dataset::{Claim, Contract, Dataset, DatasetOrder, Listing, PatternSince, Promotion, Settings};
+pub use decide::{Announcement, Direction, NewContract, PointRequest, ReleaseRequest, SealFacts};
 pub use dynamodb::DynamoDb;
 pub use entropy::Entropy;
 pub use error::{Error, ErrorKind, Outcome, Refusal};
-pub use names::{ContractNumber, DatasetName, NameError, PointerName, TableId, TableName, VersionNumber};
+pub use hold::PointerHold;
+pub use memory::{Landed, Memory};
+pub use names::{
+    ContractNumber, DatasetName, HoldId, NameError, PointerName, SealId, TableId, TableName, TableReference,
+    VersionNumber,
+};
 pub use part::{Kept, Part, PartKey, Progress, Taken};
 pub use pointer::{Heartbeat, Hold, Pointer};
 pub use registry::{By, Conclusion, Registry};
@@ -47,6 +57,8 @@ pub use signal::{Message, MessageError, Reminder, Segment, Signal};
 pub use state::State;
 pub use store::{Committed, Order, Store};
 pub use transaction::{Decision, Entry, Expect, Item, Key, Transaction, Witness, Write};
+pub use unknown::Unknown;
 pub use version::{
-    Counts, Lease, PromotionState, Readiness, Rung, Sharing, Verdict, VerdictOutcome, Version,
+    Counts, KnownSignal, Lease, Mark, PromotionState, Rank, Readiness, Rung, Sharing, Verdict,
+    VerdictOutcome, Version, Wait,
 };

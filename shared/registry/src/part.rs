@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::decide::{self, After, Taking};
 use crate::store::{Committed, Order};
 use crate::transaction::{Entry, Expect, Item, Key, Write};
+use crate::unknown::Unknown;
 use crate::version::Lease;
 use crate::{DatasetName, Error, Registry, VersionNumber};
 
@@ -46,6 +47,8 @@ pub struct Part {
     pub revision: u64,
     /// How far it is.
     pub progress: Progress,
+    /// What newer programs wrote beside.
+    pub(crate) unknown: Unknown,
 }
 
 /// How far a part is.
@@ -99,6 +102,13 @@ struct Piece {
     expires_at: i64,
 }
 
+impl Part {
+    /// A part that nobody took yet.
+    fn new(key: PartKey) -> Self {
+        Self { key, revision: 0, progress: Progress::default(), unknown: Unknown::default() }
+    }
+}
+
 impl PartKey {
     fn under(&self, kind: &str) -> Key {
         let sk = format!("{}{}#{kind}", Entry::SEGMENT, self.sharing);
@@ -124,16 +134,14 @@ impl Registry {
     pub async fn part(&self, key: &PartKey) -> Result<Part, Error> {
         match self.store.get(&key.key()).await? {
             Some(Item::Entry(entry)) => read(key, entry),
-            _ => Ok(Part { key: key.clone(), revision: 0, progress: Progress::default() }),
+            _ => Ok(Part::new(key.clone())),
         }
     }
 
     /// The parts of a check before the `part` of `end`, in their order, begun or not.
     pub async fn parts(&self, end: &PartKey) -> Result<Vec<Part>, Error> {
-        let nothing = |part| PartKey { part, ..end.clone() };
-        let mut parts: Vec<_> = (0..end.part)
-            .map(|part| Part { key: nothing(part), revision: 0, progress: Progress::default() })
-            .collect();
+        let mut parts: Vec<_> =
+            (0..end.part).map(|part| Part::new(PartKey { part, ..end.clone() })).collect();
         let Key { pk, sk } = end.under("PART#");
         for item in self.store.list(&pk, &sk, Order::Rising, None).await? {
             let Item::Entry(entry) = item else { continue };
@@ -184,7 +192,8 @@ impl Registry {
             // Others are of a worker that died, or lost its lease, before they counted.
             let place = part.progress.kept.iter().position(|kept| Some(kept.at) == at);
             if let Some(place) = place {
-                let piece: Piece = parse(&entry.key, entry.body)?;
+                let piece: Piece =
+                    serde_json::from_value(entry.body).map_err(|error| malformed(&entry.key, error))?;
                 texts[place].push_str(&piece.text);
                 found[place] += 1;
             }
@@ -205,7 +214,8 @@ impl Registry {
             let (piece, more) = rest.split_at(rest.floor_char_boundary(PIECE));
             rest = more;
             let key = part.key.piece(part.revision, u32::try_from(writes.len()).unwrap_or(u32::MAX));
-            let body = write(&key, &Piece { text: piece.to_owned(), expires_at: expiry(now) })?;
+            let body =
+                write(&key, &Unknown::default(), &Piece { text: piece.to_owned(), expires_at: expiry(now) })?;
             let entry = Entry { key, revision: 1, body };
             writes.push(Write { item: Item::Entry(entry), expect: Expect::Anything });
         }
@@ -217,7 +227,10 @@ impl Registry {
     /// Writes a part over the revision before; none if that is not the last one any more.
     async fn put_part(&self, part: Part, now: Timestamp) -> Result<Option<Part>, Error> {
         let key = part.key.key();
-        let body = write(&key, &Body { progress: part.progress.clone(), expires_at: expiry(now) })?;
+        let known = Body { progress: part.progress.clone(), expires_at: expiry(now) };
+        let body = write(&key, &part.unknown, &known)?;
+        let unknown = Unknown::beside(&known, &body).map_err(|error| malformed(&key, error))?;
+        let part = Part { unknown, ..part };
         let expect = match part.revision {
             1 => Expect::Absent,
             later => Expect::Revision(later - 1),
@@ -244,16 +257,15 @@ fn expiry(now: Timestamp) -> i64 {
 }
 
 fn read(key: &PartKey, entry: Entry) -> Result<Part, Error> {
-    let body: Body = parse(&entry.key, entry.body)?;
-    Ok(Part { key: key.clone(), revision: entry.revision, progress: body.progress })
+    let (Body { progress, .. }, unknown) =
+        Unknown::read(&entry.body).map_err(|error| malformed(&entry.key, error))?;
+    Ok(Part { key: key.clone(), revision: entry.revision, progress, unknown })
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(key: &Key, body: serde_json::Value) -> Result<T, Error> {
-    serde_json::from_value(body)
-        .map_err(|error| Error::Malformed { key: key.to_string(), message: error.to_string() })
+fn write(key: &Key, unknown: &Unknown, body: &impl Serialize) -> Result<serde_json::Value, Error> {
+    unknown.write(body).map_err(|error| malformed(key, error))
 }
 
-fn write(key: &Key, body: &impl Serialize) -> Result<serde_json::Value, Error> {
-    serde_json::to_value(body)
-        .map_err(|error| Error::Malformed { key: key.to_string(), message: error.to_string() })
+fn malformed(key: &Key, error: impl std::fmt::Display) -> Error {
+    Error::Malformed { key: key.to_string(), message: error.to_string() }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{DatasetName, PointerName, TableName, VersionNumber};
+use crate::{Carried, DatasetName, PointerName, TableName, VersionNumber};
 
 /// How many earlier versions a pointer remembers for rolling back.
 pub(crate) const TRAIL: usize = 64;
@@ -64,6 +64,9 @@ pub struct Pointer {
     /// Versions it was rolled back from, the latest last: where `forward` goes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ahead: Vec<VersionNumber>,
+    /// Attributes that this program does not know.
+    #[serde(skip)]
+    pub carried: Carried,
 }
 
 /// A reader's sign of life: which version it serves.

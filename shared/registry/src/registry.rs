@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::dataset::{Claim, Contract, Dataset, Listing, Promotion};
-use crate::decide::{self, Act, Announcement, NewContract, PointRequest};
+use crate::decide::{self, Act, Announcement, NewContract, PointRequest, ReleaseRequest, SealFacts};
 use crate::error::{Error, Outcome};
 use crate::store::{Committed, Order, Store};
 use crate::transaction::{Decision, Item, Key, partition, readers};
-use crate::version::{Counts, Lease, Readiness, Verdict, Version};
+use crate::version::{Counts, KnownSignal, Lease, Verdict, Version};
 use crate::{
     ContractNumber, DatasetName, Entropy, Heartbeat, Pointer, PointerName, Record, TableName, VersionNumber,
 };
@@ -192,7 +192,8 @@ impl Registry {
     pub async fn put_contract(&self, new: &NewContract, by: &By) -> Result<Outcome<ContractNumber>, Error> {
         self.settle("put the contract", by, move |act| async move {
             let known = self.find_dataset(&new.dataset).await?;
-            Ok(decide::put_contract(known.as_ref(), new, &act))
+            let listed = only!(self.store.get(&Key::listing(&new.dataset)).await?, Listing);
+            Ok(decide::put_contract(known.as_ref(), listed.as_ref(), new, &act))
         })
         .await
     }
@@ -222,11 +223,125 @@ impl Registry {
         &self,
         dataset: &DatasetName,
         version: VersionNumber,
-        readiness: &Readiness,
+        facts: &SealFacts,
         by: &By,
     ) -> Result<Outcome<Version>, Error> {
-        self.change("seal the version", dataset, version, by, |version, act| {
-            decide::seal(version, readiness.clone(), act)
+        self.change_in("seal the version", dataset, version, by, |dataset, version, act| {
+            decide::seal(dataset, version, facts, act)
+        })
+        .await
+    }
+
+    /// Puts a signal on record; see [`decide::record_signal`].
+    pub async fn record_signal(
+        &self,
+        dataset: &DatasetName,
+        version: VersionNumber,
+        signal: &KnownSignal,
+        by: &By,
+    ) -> Result<Outcome<Version>, Error> {
+        self.change("record the signal", dataset, version, by, |version, act| {
+            decide::record_signal(version, signal, act)
+        })
+        .await
+    }
+
+    /// Records that a table has no tag yet; see [`decide::see_untagged`].
+    pub async fn see_untagged(
+        &self,
+        dataset: &DatasetName,
+        version: VersionNumber,
+        by: &By,
+    ) -> Result<Outcome<Version>, Error> {
+        self.change("record the missing tag", dataset, version, by, decide::see_untagged).await
+    }
+
+    /// Records that a table was its owner's to protect; see [`decide::see_protection`].
+    pub async fn see_protection(
+        &self,
+        dataset: &DatasetName,
+        version: VersionNumber,
+        by: &By,
+    ) -> Result<Outcome<Version>, Error> {
+        self.change("record the owner's protection", dataset, version, by, decide::see_protection).await
+    }
+
+    /// Records why a version does not go on; see [`decide::wait`].
+    pub async fn wait(
+        &self,
+        dataset: &DatasetName,
+        version: VersionNumber,
+        reason: &str,
+        by: &By,
+    ) -> Result<Outcome<Version>, Error> {
+        self.change("record what the version waits for", dataset, version, by, |version, act| {
+            decide::wait(version, reason, act)
+        })
+        .await
+    }
+
+    /// Gives a version of release 0.1.0 a seal id; see [`decide::name_seal`].
+    pub async fn name_seal(
+        &self,
+        dataset: &DatasetName,
+        version: VersionNumber,
+        by: &By,
+    ) -> Result<Outcome<Version>, Error> {
+        self.change("name the seal", dataset, version, by, decide::name_seal).await
+    }
+
+    /// Rejects a version whose table must not be sealed; see [`decide::reject_unsealed`].
+    pub async fn reject_unsealed(
+        &self,
+        dataset: &DatasetName,
+        version: VersionNumber,
+        verdict: &Verdict,
+        by: &By,
+    ) -> Result<Outcome<Version>, Error> {
+        self.change("reject the version", dataset, version, by, |version, act| {
+            decide::reject_unsealed(version, verdict.clone(), act)
+        })
+        .await
+    }
+
+    /// Withdraws a version; see [`decide::withdraw`].
+    pub async fn withdraw(
+        &self,
+        dataset: &DatasetName,
+        version: VersionNumber,
+        reason: &str,
+        by: &By,
+    ) -> Result<Outcome<Version>, Error> {
+        self.change_in("withdraw the version", dataset, version, by, |dataset, version, act| {
+            decide::withdraw(dataset, version, reason, act)
+        })
+        .await
+    }
+
+    /// Reinstates a withdrawn version; see [`decide::reinstate`].
+    pub async fn reinstate(
+        &self,
+        dataset: &DatasetName,
+        version: VersionNumber,
+        reason: &str,
+        by: &By,
+    ) -> Result<Outcome<Version>, Error> {
+        self.change_in("reinstate the version", dataset, version, by, |dataset, version, act| {
+            decide::reinstate(dataset, version, reason, act)
+        })
+        .await
+    }
+
+    /// Asks for the deletion of a table that was never sealed; see [`decide::discard`].
+    pub async fn discard(
+        &self,
+        dataset: &DatasetName,
+        version: VersionNumber,
+        reason: &str,
+        by: &By,
+    ) -> Result<Outcome<Version>, Error> {
+        self.change("discard the version", dataset, version, by, |version, act| {
+            decide::discard(version, reason, act)
         })
         .await
     }
@@ -307,11 +422,11 @@ impl Registry {
     ) -> Result<Outcome<Version>, Error> {
         self.settle("retire the version", by, move |act| async move {
             let known = self.dataset(dataset).await?;
+            let live = self.pointer(dataset, &PointerName::live()).await?;
             let versions = self.versions(dataset).await?;
             let found = versions.iter().find(|it| it.version == version);
             let found = found.ok_or_else(|| Error::UnknownVersion { dataset: dataset.clone(), version })?;
-            let (keep, grace) = (known.settings.keep_newest, known.settings.grace());
-            Ok(decide::retire(found, &versions, keep, grace, reason, &act))
+            Ok(decide::retire(&known, live.as_ref(), &versions, found, reason, &act))
         })
         .await
     }
@@ -337,12 +452,10 @@ impl Registry {
         self.settle("promote the version", by, move |act| async move {
             let known = self.dataset(dataset).await?;
             let at = self.pointer(dataset, pointer).await?;
-            let target = self.version(dataset, version).await?;
-            let left = match &at {
-                Some(at) => self.find_version(dataset, at.version).await?,
-                None => None,
-            };
-            Ok(decide::promote(&known, pointer, at.as_ref(), left.as_ref(), &target, &act))
+            let versions = self.versions(dataset).await?;
+            let target = versions.iter().find(|it| it.version == version);
+            let target = target.ok_or_else(|| Error::UnknownVersion { dataset: dataset.clone(), version })?;
+            Ok(decide::promote(&known, pointer, at.as_ref(), &versions, target, &act))
         })
         .await
     }
@@ -388,12 +501,34 @@ impl Registry {
         &self,
         dataset: &DatasetName,
         pointer: &PointerName,
-        reason: &str,
+        request: &ReleaseRequest,
         by: &By,
     ) -> Result<Outcome<Pointer>, Error> {
         self.settle("release the pointer", by, move |act| async move {
+            let known = self.dataset(dataset).await?;
             let at = self.pointer(dataset, pointer).await?;
-            Ok(decide::release(pointer, at.as_ref(), reason, &act))
+            let versions = match request.promote {
+                Some(_) => self.versions(dataset).await?,
+                None => Vec::new(),
+            };
+            Ok(decide::release(&known, pointer, at.as_ref(), &versions, request, &act))
+        })
+        .await
+    }
+
+    /// Changes a version in a way that depends on its dataset.
+    async fn change_in(
+        &self,
+        what: &'static str,
+        dataset: &DatasetName,
+        number: VersionNumber,
+        by: &By,
+        decide: impl Fn(&Dataset, &Version, &Act) -> Decision<Version> + Sync,
+    ) -> Result<Outcome<Version>, Error> {
+        let decide = &decide;
+        self.settle(what, by, move |act| async move {
+            let known = self.dataset(dataset).await?;
+            Ok(decide(&known, &self.version(dataset, number).await?, &act))
         })
         .await
     }

@@ -3,19 +3,18 @@
 //! [`plan`] looks at what the registry holds of a dataset at one time and says, for each version that has a
 //! table, that it is kept, and everything that keeps it, or that it is to be retired or its table to be
 //! deleted, and why. It never plans what a pointer names or named within the grace, what is among the
-//! newest valid versions, what a reader still serves, what waits for its check, or more at once than the
-//! policy allows. It decides nothing alone: the transitions ask again for what may have changed
+//! newest distinct good versions, what was live before a hold that is in force, what a reader still serves, what waits
+//! for its check, what Septet never sealed, or more at once than the policy allows. It decides nothing alone: the transitions ask again for what may have changed
 //! since, and a plan is carried out by whoever asked for it.
 
 mod show;
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::later;
+use crate::decide::{later, newest_first, superfluous};
 use crate::{
     Dataset, DatasetName, Error, Heartbeat, Pointer, PointerName, Registry, Settings, State, TableName,
     Version, VersionNumber,
@@ -89,7 +88,7 @@ pub enum Keep {
         /// When the grace ends.
         until: Timestamp,
     },
-    /// It is among the newest valid versions.
+    /// It is among the newest distinct good versions.
     Newest {
         /// Its place among them, from 1 on.
         place: u32,
@@ -108,6 +107,15 @@ pub enum Keep {
     Unfinished,
     /// Septet never sealed its table, and deletes only what it sealed.
     NeverSealed,
+    /// It was live before a hold that is in force.
+    Held,
+    /// It was withdrawn, and may be looked into or reinstated.
+    Withdrawn {
+        /// Earliest time at which it may go.
+        until: Timestamp,
+    },
+    /// A hold ended, and other versions go first.
+    AfterHold,
     /// It is retiring, and readers may not have left it yet.
     Waiting {
         /// When its table may be deleted.
@@ -149,6 +157,10 @@ pub struct Step {
     pub table: TableName,
     /// Why.
     pub reason: String,
+    /// True for a deletion that an earlier sweep could not make because the table is protected. It is tried again and
+    /// does not count.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// What is to be done to the versions of a dataset.
@@ -165,14 +177,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether the plan has too many steps, so that none of them may be taken.
+    /// Returns true for a plan with too many steps, none of which may be taken.
     pub fn is_refused(&self) -> bool {
-        self.steps.len() > self.at_most
+        self.counted() > self.at_most
     }
 
-    /// The steps to take: all of them, or none where the plan is refused.
-    pub fn allowed(&self) -> &[Step] {
-        if self.is_refused() { &[] } else { &self.steps }
+    /// Number of steps that count.
+    pub fn counted(&self) -> usize {
+        self.steps.iter().filter(|step| !step.again).count()
+    }
+
+    /// The steps to take: all of them, or where the plan is refused those that do not count.
+    pub fn allowed(&self) -> impl Iterator<Item = &Step> {
+        let refused = self.is_refused();
+        self.steps.iter().filter(move |step| !refused || step.again)
     }
 }
 
@@ -181,48 +199,70 @@ impl Plan {
 /// Versions whose table is gone are in neither list. A policy that keeps none keeps one.
 pub fn plan(holdings: &Holdings, policy: &Policy, now: Timestamp) -> Plan {
     let Holdings { dataset, versions, pointers, readers } = holdings;
-    let places = places(versions, policy.keep_newest.max(1));
+    let live = pointers.iter().find(|pointer| pointer.pointer == PointerName::live());
+    let places = places(dataset, versions, policy.keep_newest.max(1));
+    let holds_ended_at = holds_ended_at(dataset, now);
+    // Steps that a hold held back until it ended: as many of them as the policy allows, in this plan.
+    let mut held_back = Vec::new();
     let mut plan = Plan {
         dataset: dataset.dataset.clone(),
         steps: Vec::new(),
         keep: Vec::new(),
         at_most: policy.at_most,
     };
-    let mut versions: Vec<_> = versions.iter().filter(|version| version.state.has_table()).collect();
-    versions.sort_by_key(|version| version.version);
-    for version in versions {
+    let mut with_table: Vec<_> = versions.iter().filter(|version| version.state.has_table()).collect();
+    with_table.sort_by_key(|version| version.version);
+    for version in with_table {
         let mut because = used(version, pointers, readers, policy, now);
         because.extend(places.get(&version.version).map(|place| Keep::Newest { place: *place }));
+        let never_sealed = !version.was_sealed() && version.discard.is_none();
+        if never_sealed && !version.state.is_unfinished() {
+            because.push(Keep::NeverSealed);
+        }
+        if version.state == State::Valid && dataset.kept_by_hold(version, live, now) {
+            because.push(Keep::Held);
+        }
+        let discarded =
+            version.discard.as_ref().map(|mark| format!("discarded by {}: {}", mark.by, mark.reason));
         let step = match version.state {
-            State::Valid => {
-                Some((Act::Retire, format!("{} newer valid versions are kept", policy.keep_newest.max(1))))
-            }
-            State::Abandoned => {
-                because.push(Keep::NeverSealed);
-                None
-            }
-            State::Retiring if version.readiness.is_none() => {
-                because.push(Keep::NeverSealed);
-                None
-            }
-            State::Rejected => {
+            State::Valid => Some((
+                Act::Retire,
+                match &version.withdrawn {
+                    Some(mark) => {
+                        let until = later(mark.at, policy.keep_rejected);
+                        because.extend((now < until).then_some(Keep::Withdrawn { until }));
+                        format!("withdrawn by {}: {}", mark.by, mark.reason)
+                    }
+                    None => superfluous_text(dataset, versions, version, policy),
+                },
+            )),
+            State::Rejected | State::Abandoned => {
                 let until = later(version.entered_at, policy.keep_rejected);
-                because.extend((now < until).then_some(Keep::NotPassed { until }));
-                Some((Act::Retire, format!("{} since {}", version.state, version.entered_at)))
+                because.extend((now < until && discarded.is_none()).then_some(Keep::NotPassed { until }));
+                let since = || format!("{} since {}", version.state, version.entered_at);
+                Some((Act::Retire, discarded.unwrap_or_else(since)))
             }
             State::Retiring => {
                 let until = version.delete_after.unwrap_or_else(|| later(version.entered_at, policy.grace));
                 because.extend((now < until).then_some(Keep::Waiting { until }));
-                Some((Act::Delete, format!("retiring since {}", version.entered_at)))
+                let since = || format!("retiring since {}", version.entered_at);
+                Some((Act::Delete, discarded.unwrap_or_else(since)))
             }
-            _ => {
+            State::Announced | State::Sealed | State::Checking | State::Deleted | State::Lost => {
                 because.push(Keep::Unfinished);
                 None
             }
         };
         match step {
             Some((act, reason)) if because.is_empty() => {
-                plan.steps.push(Step { act, version: version.version, table: version.table.clone(), reason });
+                let again = act == Act::Delete && version.waits.is_some();
+                let (number, table) = (version.version, version.table.clone());
+                let step = Step { act, version: number, table, reason, again };
+                let before_end = holds_ended_at.is_some_and(|end| version.announced_at < end);
+                match act == Act::Retire && version.is_good() && before_end {
+                    true => held_back.push((step, version.state)),
+                    false => plan.steps.push(step),
+                }
             }
             _ => plan.keep.push(Kept {
                 version: version.version,
@@ -232,14 +272,47 @@ pub fn plan(holdings: &Holdings, policy: &Policy, now: Timestamp) -> Plan {
             }),
         }
     }
+    let room = policy.at_most.saturating_sub(plan.counted());
+    for (at, (step, state)) in held_back.into_iter().enumerate() {
+        match at < room {
+            true => plan.steps.push(step),
+            false => {
+                let (version, table) = (step.version, step.table);
+                plan.keep.push(Kept { version, table, state, because: vec![Keep::AfterHold] });
+            }
+        }
+    }
+    plan.steps.sort_by_key(|step| step.version);
+    plan.keep.sort_by_key(|kept| kept.version);
     plan
 }
 
-/// The places of the newest valid versions.
-fn places(versions: &[Version], keep: u32) -> BTreeMap<VersionNumber, u32> {
-    let mut valid: Vec<_> = versions.iter().filter(|version| version.state == State::Valid).collect();
-    valid.sort_by_key(|version| Reverse(version.version));
-    valid.into_iter().map(|version| version.version).zip(1..=keep).collect()
+/// The places of the newest distinct good versions: of equal digests, the newest one has the place.
+fn places(dataset: &Dataset, versions: &[Version], keep: u32) -> BTreeMap<VersionNumber, u32> {
+    let mut distinct: Vec<&Version> = Vec::new();
+    for version in newest_first(dataset, versions).into_iter().filter(|version| version.is_good()) {
+        let known = |other: &&Version| other.digest.is_some() && other.digest == version.digest;
+        if !distinct.iter().any(known) {
+            distinct.push(version);
+        }
+    }
+    distinct.into_iter().map(|version| version.version).zip(1..=keep).collect()
+}
+
+fn superfluous_text(dataset: &Dataset, versions: &[Version], version: &Version, policy: &Policy) -> String {
+    let newer = superfluous(dataset, versions, version).unwrap_or_default();
+    match &newer[..] {
+        [same] if same.digest.is_some() && same.digest == version.digest => {
+            format!("version {} has the same content and is newer", same.version)
+        }
+        _ => format!("{} newer good versions are kept", policy.keep_newest.max(1)),
+    }
+}
+
+/// Time at which the last hold of a dataset ended, of those too that ended by themselves.
+fn holds_ended_at(dataset: &Dataset, now: Timestamp) -> Option<Timestamp> {
+    let expired = dataset.holds.iter().filter(|hold| !hold.is_active(now)).filter_map(|hold| hold.until);
+    expired.chain(dataset.holds_ended_at).max()
 }
 
 /// By whom a version is used, whatever state it is in.

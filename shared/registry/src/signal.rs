@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DatasetName, NameError, TableId, TableName, VersionNumber};
+use crate::{DatasetName, NameError, TableId, TableReference, VersionNumber};
 
 /// Says that a table is complete.
 ///
 /// As JSON: `{"table":"recs-2026-11-21","items":671,"digest":"…","by":"nightly job"}`; all but `table` may
-/// be left out. With `items` it is a manifest: the table must then hold exactly that many items.
+/// be left out. With `items` it is a manifest: the table must then hold exactly that many items. With `table_id`, the
+/// id that DescribeTable shows, it speaks of that very table, and of no other that has its name later. `as_of`, a time
+/// such as `2026-11-21T00:00:00Z`, is the time that the data stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signal {
@@ -22,6 +24,12 @@ pub struct Signal {
     /// Who publishes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Id of the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_id: Option<TableId>,
+    /// Time that the data stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<jiff::Timestamp>,
 }
 
 /// Asks to look at a table again; says nothing about whether it is complete.
@@ -112,13 +120,13 @@ impl Message {
     }
 
     /// The table that the message speaks of.
-    pub fn table(&self) -> Result<TableName, MessageError> {
+    pub fn table(&self) -> Result<TableReference, MessageError> {
         let (field, text) = match self {
             Self::Signal(signal) => ("table", &signal.table),
             Self::Reminder(reminder) => ("look_at", &reminder.look_at),
             Self::Segment(segment) => ("segment.table", &segment.table),
         };
-        TableName::from_name_or_arn(text).map_err(|source| MessageError::Table { field, source })
+        TableReference::parse(text).map_err(|source| MessageError::Table { field, source })
     }
 
     /// The message as it goes onto the queue.

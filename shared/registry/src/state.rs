@@ -48,14 +48,16 @@ impl State {
         use State::*;
         matches!(
             (self, next),
-            (Announced, Sealed | Abandoned | Lost)
+            // A table that can never be sealed is rejected as it is.
+            (Announced, Sealed | Rejected | Abandoned | Lost)
                 | (Sealed, Checking | Lost)
                 | (Checking, Valid | Rejected | Lost)
                 | (Valid, Retiring | Lost)
                 // A check that broke may be run again; the decision asks for an errored verdict.
-                | (Rejected, Checking | Retiring | Lost)
-                | (Abandoned, Retiring | Lost)
-                | (Retiring, Deleted)
+                // One whose table was never sealed is sealed once its table was mended and signalled again.
+                | (Rejected, Sealed | Checking | Retiring | Lost)
+                | (Abandoned, Sealed | Rejected | Retiring | Lost)
+                | (Retiring, Deleted | Lost)
         )
     }
 

@@ -177,13 +177,13 @@ pub struct Write {
     pub expect: Expect,
 }
 
-/// That another item is as it was when the transition was decided.
+/// Condition on an item that a transaction does not write: it is still the one that was decided on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {
     /// The item.
     pub key: Key,
-    /// The state that it must still be in.
-    pub state: crate::State,
+    /// Revision that the item must still have.
+    pub revision: u64,
 }
 
 /// A transition: all of it happens, or none.

@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ContractNumber, DatasetName, PointerName, State, TableId, TableName, VersionNumber};
+use crate::decide::Act;
+use crate::{
+    Carried, ContractNumber, DatasetName, Pointer, PointerName, SealId, State, TableId, TableName,
+    VersionNumber,
+};
 
 /// How it was known that a table is complete, the surest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +124,66 @@ pub enum PromotionState {
     Skipped(String),
 }
 
+/// An operator's mark on a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Operator that set it.
+    pub by: String,
+    /// Time at which it was set.
+    pub at: Timestamp,
+    /// Reason that the operator gave.
+    pub reason: String,
+}
+
+impl Mark {
+    pub(crate) fn new(act: &Act, reason: &str) -> Self {
+        Self { by: act.actor.clone(), at: act.at, reason: reason.to_owned() }
+    }
+}
+
+/// A signal that a version's table is complete, kept on the version until the table is sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownSignal {
+    /// Number of items that the publisher wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
+    /// Content digest that the publisher computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Publisher, or the operator that adopted the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Time that the data stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+    /// Time at which the signal was sent first.
+    pub sent_at: Timestamp,
+    /// True if an operator adopted the table instead of a publisher signalling it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub adopted: bool,
+}
+
+/// Reason why a version does not go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// The reason, with its remedy.
+    pub reason: String,
+    /// Time since when it holds.
+    pub since: Timestamp,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Place of a version in the order of its dataset; see [`Dataset::rank`](crate::Dataset::rank).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    pub(crate) as_of: Option<Timestamp>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) version: VersionNumber,
+}
+
 /// One version of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
@@ -180,9 +244,70 @@ pub struct Version {
     /// When a retiring version's table may be deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_after: Option<Timestamp>,
+    /// Id of its seal. Versions of release 0.1.0 have none until prune takes their seal over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal_id: Option<SealId>,
+    /// Creation time of its table. Release 0.1.0 did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// Time that its data stands for, where the publisher said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+    /// Time at which the pointer `live` first named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_live_at: Option<Timestamp>,
+    /// Mark of the operator that withdrew it: it is no baseline, takes no retention place and is never promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<Mark>,
+    /// Mark of the operator that wants its table, which was never sealed, deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discard: Option<Mark>,
+    /// True if deletion protection was on before the table was sealed: it is its owner's and is never lifted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub owner_protected: bool,
+    /// Signal on record, until the table is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<KnownSignal>,
+    /// Time at which a settled table was seen without the tag `septet:ready`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untagged_at: Option<Timestamp>,
+    /// Keys, indexes and read limits of its table when it was sealed, as the adapter of tables writes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offers: Option<serde_json::Value>,
+    /// Reason why it does not go on, where its state alone does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Wait>,
+    /// Attributes that this program does not know.
+    #[serde(skip)]
+    pub carried: Carried,
 }
 
 impl Version {
+    /// Returns true for a version that passed and is not withdrawn.
+    pub fn is_good(&self) -> bool {
+        self.state == State::Valid && self.withdrawn.is_none()
+    }
+
+    /// Returns true once the version's table was sealed.
+    pub fn was_sealed(&self) -> bool {
+        self.readiness.is_some()
+    }
+
+    /// Returns true if the pointer `live`, which is given as it is now, ever named the version.
+    ///
+    /// Release 0.1.0 did not keep the time at which a version went live first: its versions are known by their
+    /// promotion and by what the pointer remembers.
+    pub fn was_live(&self, live: Option<&Pointer>) -> bool {
+        let named = |live: &Pointer| {
+            live.version == self.version
+                || live.trail.contains(&self.version)
+                || live.ahead.contains(&self.version)
+        };
+        self.first_live_at.is_some()
+            || self.promotion_state == Some(PromotionState::Promoted)
+            || live.is_some_and(named)
+    }
+
     /// The verdict's first reason, or why there is none yet.
     pub fn reason(&self) -> Option<&str> {
         self.verdict.as_ref()?.reasons.first().map(String::as_str)

@@ -1,10 +1,13 @@
 //! The calls on dataset tables, through the SDK.
 
+mod body;
 mod call;
 mod deletion;
 mod item;
+mod prewarm;
 mod raw;
 mod seal;
+mod take_over;
 
 use std::collections::BTreeMap;
 
@@ -12,11 +15,15 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::TimeToLiveStatus;
 use aws_smithy_types::body::SdkBody;
 use septet_checks::{Checker, Item, Malformed, Profile};
-use septet_registry::{TableId, TableName};
+use septet_registry::{SealId, TableId, TableName};
 
-use crate::{Consistency, Error, Import, Key, PageEnd, SealPolicy, SealState, Segment, TableFacts, TtlState};
-use crate::{Flaw, policy};
+use crate::{
+    Consistency, Error, Features, Flaw, Import, Key, PageEnd, SealMark, SealPolicy, SealState, Segment,
+    TableFacts, TtlState,
+};
 use call::{about, failed};
+
+pub use deletion::DeletionTarget;
 
 /// The dataset tables of the account and region of its client.
 ///
@@ -43,12 +50,15 @@ impl Tables {
     ///
     /// A table that was created seconds ago may not be known yet. The answer may be a moment old.
     pub async fn describe(&self, table: &TableName) -> Result<Option<TableFacts>, Error> {
-        let answer = self.client.describe_table().table_name(table.as_str()).send().await;
+        let body = body::AnswerBody::default();
+        let call = self.client.describe_table().table_name(table.as_str());
+        let answer = call.customize().interceptor(body.clone()).send().await;
         match answer.map_err(|error| failed("DescribeTable", table, error)) {
             Ok(answer) => {
-                let description =
-                    answer.table.ok_or_else(|| about(table, "the description has no table".into()))?;
-                item::facts(description).map(Some)
+                let lacks = || about(table, "the description has no table".into());
+                let body = body.json().ok_or_else(lacks)?;
+                let features = Features::of(body["Table"].as_object().ok_or_else(lacks)?);
+                item::facts(answer.table.ok_or_else(lacks)?, features).map(Some)
             }
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -142,19 +152,28 @@ impl Tables {
 
     /// Looks at the seal of a table, without a write. The facts are to be fresh.
     ///
+    /// Callers that know the id of the seal give it: then a missing id, or another one, is a flaw. Without it the
+    /// answer is that of Septet 0.1.0, which knows no ids.
+    ///
     /// That the policy is in force is not proved here; [`Tables::seal`] does that.
-    pub async fn seal_of(&self, table: &TableFacts) -> Result<SealState, Error> {
+    pub async fn seal_of(&self, table: &TableFacts, id: Option<&SealId>) -> Result<SealState, Error> {
         let policy = self.policy_of(table).await?.map(|(text, _)| text);
-        let mut flaws = self.seal.flaws(table, policy.as_deref())?;
+        let mut flaws = self.seal.flaws(table, policy.as_deref(), id)?;
         if !table.deletion_protected {
             flaws.insert(0, Flaw::Unprotected);
         }
-        let any = policy.as_deref().map(|text| policy::has_seal(&table.name, text)).transpose()?;
+        let mark = self.seal.mark(table, policy.as_deref())?;
         Ok(match flaws.is_empty() {
             true => SealState::Intact,
-            false if !table.deletion_protected && any != Some(true) => SealState::Missing,
+            false if !table.deletion_protected && mark == SealMark::Nothing => SealState::Missing,
             false => SealState::Broken(flaws),
         })
+    }
+
+    /// Says which seal the resource policy of a table carries.
+    pub async fn seal_mark(&self, table: &TableFacts) -> Result<SealMark, Error> {
+        let policy = self.policy_of(table).await?.map(|(text, _)| text);
+        self.seal.mark(table, policy.as_deref())
     }
 
     /// The text of a table's resource policy, with its revision.

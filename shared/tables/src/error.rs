@@ -102,18 +102,6 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
-    /// The table is a global table.
-    #[error(
-        "seal {table}: it has replicas in {}, whose replication the seal would stop; remove the replicas, or publish a \
-         table without any",
-        regions.join(", ")
-    )]
-    Replicated {
-        /// The table.
-        table: TableName,
-        /// The regions of its replicas.
-        regions: Vec<String>,
-    },
     /// A list of roles that may change sealed tables is of no use.
     #[error("take the roles that may change sealed tables: {problem}")]
     SealRoles {
@@ -159,8 +147,6 @@ pub enum ErrorKind {
     Configuration,
     /// The wrong table was deleted.
     WrongTable,
-    /// A feature of the table makes a seal impossible.
-    Feature,
 }
 
 impl ErrorKind {
@@ -177,7 +163,6 @@ impl ErrorKind {
             Self::Policy => "Tables.Policy",
             Self::Configuration => "Tables.Configuration",
             Self::WrongTable => "Tables.WrongTable",
-            Self::Feature => "Tables.Feature",
         }
     }
 }
@@ -196,7 +181,6 @@ impl Error {
             Self::PolicyTooLarge { .. } => ErrorKind::Policy,
             Self::SealRoles { .. } => ErrorKind::Configuration,
             Self::WrongTable { .. } => ErrorKind::WrongTable,
-            Self::Replicated { .. } => ErrorKind::Feature,
         }
     }
 

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use septet_registry::{TableId, TableName};
 use serde::{Deserialize, Serialize};
 
+use crate::{Features, Index, Offers, ReadLimits};
+
 /// A table as DescribeTable shows it.
 ///
 /// The number of items and the size are left out: they are hours old, and zero on a new table.
@@ -27,8 +29,19 @@ pub struct TableFacts {
     pub deletion_protected: bool,
     /// What it can serve at once, where DynamoDB says so.
     pub warm: Option<WarmThroughput>,
-    /// Regions of its replicas, where it is a global table.
-    pub replicas: Vec<String>,
+    /// Its secondary indexes by name, without those that are being deleted.
+    pub indexes: Vec<Index>,
+    /// Its read limits.
+    pub reads: ReadLimits,
+    /// Its features that matter to publishing it.
+    pub features: Features,
+}
+
+impl TableFacts {
+    /// Returns what the table offers to its readers.
+    pub fn offers(&self) -> Offers {
+        Offers { keys: Some(self.keys.clone()), indexes: self.indexes.clone(), reads: self.reads }
+    }
 }
 
 /// Where a table stands.
@@ -60,7 +73,7 @@ impl fmt::Display for TableStatus {
 }
 
 /// The primary key of a table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keys {
     /// The partition key.
     pub partition: KeyAttribute,
@@ -75,13 +88,19 @@ impl Keys {
     }
 }
 
-/// An attribute of a primary key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// An attribute of the key of a table or an index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyAttribute {
     /// Its name.
     pub name: String,
     /// Its type.
     pub kind: KeyType,
+}
+
+impl fmt::Display for KeyAttribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.kind.as_str())
+    }
 }
 
 /// The types a key attribute can have.
@@ -113,6 +132,8 @@ pub struct WarmThroughput {
     pub reads: u64,
     /// Write units a second.
     pub writes: u64,
+    /// False while DynamoDB is still warming the table up to these units.
+    pub active: bool,
 }
 
 /// Whether items expire.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use septet_registry::TableId;
+use septet_registry::{SealId, TableId};
 use serde::Serialize;
 
 use crate::Key;
@@ -14,6 +14,16 @@ pub enum Sealing {
     Sealed(Seal),
     /// Not within the time given; sealing again goes on from there.
     NotYet(NotYet),
+    /// The table carries another seal. Nothing was changed.
+    Foreign {
+        /// The id of the other seal, if it can be read.
+        id: Option<SealId>,
+    },
+    /// The table has features that make a promise impossible. Nothing was changed.
+    Refused {
+        /// The features, each with its remedy.
+        why: Vec<String>,
+    },
     /// The table does not exist any more.
     Gone {
         /// The table that has the name now, which was not touched.
@@ -42,6 +52,85 @@ pub enum Deletion {
     },
     /// Not within the time given; deleting again goes on from there.
     NotYet(NotYet),
+    /// The table is not deleted, and nothing was changed.
+    Kept(KeptBecause),
+}
+
+/// Reasons not to delete a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum KeptBecause {
+    /// The seal that it should carry is not intact.
+    NotSealed {
+        /// What is wrong with the seal.
+        flaws: Vec<Flaw>,
+    },
+    /// It carries another seal.
+    ForeignSeal {
+        /// The id of the other seal, if it has one that can be read.
+        id: Option<SealId>,
+    },
+    /// Deletion protection is on, and Septet did not switch it on.
+    OwnersProtection,
+}
+
+impl fmt::Display for KeptBecause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSealed { flaws } => {
+                let flaws: Vec<_> = flaws.iter().map(Flaw::to_string).collect();
+                write!(f, "its seal is not intact: {}", flaws.join(", "))
+            }
+            Self::ForeignSeal { id: Some(id) } => write!(f, "it carries another seal, {id}"),
+            Self::ForeignSeal { id: None } => f.write_str("it carries a seal without an id that can be read"),
+            Self::OwnersProtection => f.write_str(
+                "its owner's deletion protection is on; switch it off if the table is to be deleted (update-table \
+                 --no-deletion-protection-enabled)",
+            ),
+        }
+    }
+}
+
+/// Outcome of an attempt to give an id to a seal of Septet 0.1.0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum TakeOver {
+    /// The policy carries the id.
+    Taken {
+        /// False if it carried the id before.
+        changed: bool,
+    },
+    /// Not now; another attempt may succeed. Nothing was changed.
+    NotYet(NotYet),
+    /// The policy is not that of an intact seal of Septet 0.1.0. Nothing was changed.
+    NotIntact {
+        /// What is wrong with the seal.
+        flaws: Vec<Flaw>,
+    },
+    /// The table carries another seal. Nothing was changed.
+    Foreign {
+        /// The id of the other seal, if it can be read.
+        id: Option<SealId>,
+    },
+    /// The table does not exist any more.
+    Gone {
+        /// The table that has the name now, which was not touched.
+        successor: Option<TableId>,
+    },
+}
+
+/// Outcome of an attempt to warm a table up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Prewarming {
+    /// The table serves that many reads at once already.
+    Warm,
+    /// DynamoDB warms the table up from now on.
+    Started,
+    /// The table is being created, changed or warmed up; describe it again later.
+    NotYet(NotYet),
+    /// The table does not exist any more.
+    Gone {
+        /// The table that has the name now, which was not touched.
+        successor: Option<TableId>,
+    },
 }
 
 /// What is in the way for now.
@@ -103,6 +192,16 @@ pub enum Flaw {
         /// Its Sid.
         sid: String,
     },
+    /// The policy has a statement with a Sid like those of a seal.
+    StatementUnexpected {
+        /// Its Sid.
+        sid: String,
+    },
+    /// The policy carries another seal.
+    ForeignSeal {
+        /// The id of the other seal, if it can be read.
+        id: Option<SealId>,
+    },
 }
 
 impl fmt::Display for Flaw {
@@ -111,6 +210,13 @@ impl fmt::Display for Flaw {
             Self::Unprotected => f.write_str("deletion protection is off"),
             Self::StatementMissing { sid } => write!(f, "the statement {sid} of the policy is missing"),
             Self::StatementChanged { sid } => write!(f, "the statement {sid} of the policy was changed"),
+            Self::StatementUnexpected { sid } => {
+                write!(f, "the statement {sid} of the policy is none that Septet puts")
+            }
+            Self::ForeignSeal { id: Some(id) } => write!(f, "the policy carries another seal, {id}"),
+            Self::ForeignSeal { id: None } => {
+                f.write_str("the policy carries a seal whose id cannot be read")
+            }
         }
     }
 }

@@ -2,11 +2,18 @@
 //!
 //! Septet's statements are known by their Sids; statements of others are kept. A denial cannot be undone by
 //! an Allow of anybody, so they do no harm.
+//!
+//! Three statements are those of Septet 0.1.0, which takes a policy that has them for sealed. A fourth carries the id
+//! of the seal in its Sid; 0.1.0 does not look at it.
 
-use septet_registry::TableName;
+mod mark;
+
+use septet_registry::{SealId, TableName};
 use serde_json::{Map, Value, json};
 
-use crate::{Error, Flaw, TableFacts};
+use crate::{Error, Flaw, KeptBecause, TableFacts};
+
+pub use mark::SealMark;
 
 /// What DynamoDB takes at most.
 const LIMIT: usize = 20 * 1024;
@@ -96,51 +103,163 @@ impl SealPolicy {
         [items, settings, table]
     }
 
-    /// The policy that the table is to have, or none if it has it.
-    pub(crate) fn plan(&self, facts: &TableFacts, existing: Option<&str>) -> Result<Option<String>, Error> {
-        if self.roles.is_empty() {
-            return Err(Error::SealRoles { problem: "they are not known, so nothing can be sealed".into() });
+    /// Plans how the policy of a table comes to carry the seal of this id.
+    pub(crate) fn plan(
+        &self,
+        facts: &TableFacts,
+        existing: Option<&str>,
+        id: &SealId,
+    ) -> Result<Plan, Error> {
+        let there = self.read(facts, existing)?;
+        if let Some(id) = mark::find_foreign(&there, id) {
+            return Ok(Plan::Foreign(id));
         }
-        if self.flaws(facts, existing)?.is_empty() {
-            return Ok(None);
+        let mut statements = there.clone();
+        if !self.flaws_of_three(facts, &there).is_empty() {
+            statements.retain(|statement| !is_ours(statement));
+            statements.extend(self.statements(facts));
+        } else if mark::find_flaw(facts, &there, id).is_none() {
+            return Ok(Plan::Stands);
         }
-        let mut document = match existing {
-            Some(text) => parse(&facts.name, text)?,
-            None => Map::from_iter([("Version".to_owned(), json!("2012-10-17"))]),
-        };
-        let mut statements = statements_of(&document);
-        statements.retain(|statement| !is_ours(statement));
-        statements.extend(self.statements(facts));
-        document.insert("Statement".into(), statements.into());
-        let text = Value::Object(document).to_string();
-        if text.len() > LIMIT {
-            return Err(Error::PolicyTooLarge { table: facts.name.clone(), bytes: text.len(), limit: LIMIT });
-        }
-        Ok(Some(text))
+        write(facts, existing, mark::add_statement(statements, facts, id)).map(Plan::Put)
     }
 
-    /// What the policy lacks, or has otherwise than the seal.
-    pub(crate) fn flaws(&self, facts: &TableFacts, existing: Option<&str>) -> Result<Vec<Flaw>, Error> {
-        let document = existing.map(|text| parse(&facts.name, text)).transpose()?;
-        let there = document.as_ref().map(statements_of).unwrap_or_default();
-        let mut flaws = Vec::new();
-        for wanted in self.as_of(&there).statements(facts) {
-            let sid = wanted["Sid"].as_str().unwrap_or_default().to_owned();
-            let same_sid: Vec<_> =
-                there.iter().filter(|statement| statement["Sid"] == wanted["Sid"]).collect();
-            match same_sid[..] {
-                [] => flaws.push(Flaw::StatementMissing { sid }),
-                [one] if canonical(one) == canonical(&wanted) => {}
-                _ => flaws.push(Flaw::StatementChanged { sid }),
+    /// Plans how a seal of Septet 0.1.0 comes to carry an id, if exactly its three statements are intact.
+    pub(crate) fn plan_take_over(
+        &self,
+        facts: &TableFacts,
+        existing: Option<&str>,
+        id: &SealId,
+    ) -> Result<Result<Plan, Vec<Flaw>>, Error> {
+        let there = self.read(facts, existing)?;
+        if let Some(id) = mark::find_foreign(&there, id) {
+            return Ok(Ok(Plan::Foreign(id)));
+        }
+        let mut flaws = self.flaws_of_three(facts, &there);
+        flaws.extend(mark::find_unexpected(&there));
+        if !flaws.is_empty() {
+            return Ok(Err(flaws));
+        }
+        Ok(match mark::find_flaw(facts, &there, id) {
+            None => Ok(Plan::Stands),
+            Some(Flaw::StatementMissing { .. }) => {
+                Ok(Plan::Put(write(facts, existing, mark::add_statement(there, facts, id))?))
             }
+            Some(flaw) => Err(vec![flaw]),
+        })
+    }
+
+    /// Finds what the policy lacks, or has otherwise than the seal. The id is looked at if it is given.
+    pub(crate) fn flaws(
+        &self,
+        facts: &TableFacts,
+        existing: Option<&str>,
+        id: Option<&SealId>,
+    ) -> Result<Vec<Flaw>, Error> {
+        let there = existing.map(|text| read(&facts.name, text)).transpose()?.unwrap_or_default();
+        let mut flaws = self.flaws_of_three(facts, &there);
+        if let Some(id) = id {
+            flaws.extend(match mark::find_foreign(&there, id) {
+                Some(id) => Some(Flaw::ForeignSeal { id }),
+                None => mark::find_flaw(facts, &there, id),
+            });
         }
         Ok(flaws)
     }
+
+    /// Refuses to delete a table whose policy does not carry the seal of this id, intact.
+    ///
+    /// The seal may spare other roles than those that Septet has now: DynamoDB decides on roles.
+    pub(crate) fn refuse_deletion(
+        facts: &TableFacts,
+        existing: Option<&str>,
+        id: &SealId,
+    ) -> Result<Option<KeptBecause>, Error> {
+        let mut flaws = Self::of_whoever().flaws(facts, existing, Some(id))?;
+        let foreign = flaws.iter().position(|flaw| matches!(flaw, Flaw::ForeignSeal { .. }));
+        Ok(match foreign.map(|at| flaws.swap_remove(at)) {
+            Some(Flaw::ForeignSeal { id }) => Some(KeptBecause::ForeignSeal { id }),
+            _ if flaws.is_empty() => None,
+            _ => Some(KeptBecause::NotSealed { flaws }),
+        })
+    }
+
+    /// Says which seal a policy carries.
+    pub(crate) fn mark(&self, facts: &TableFacts, existing: Option<&str>) -> Result<SealMark, Error> {
+        let there = existing.map(|text| read(&facts.name, text)).transpose()?.unwrap_or_default();
+        Ok(mark::find_mark(&there, || self.flaws_of_three(facts, &there).is_empty()))
+    }
+
+    /// Reads the statements of a policy that is to be changed, which takes known roles.
+    fn read(&self, facts: &TableFacts, existing: Option<&str>) -> Result<Vec<Value>, Error> {
+        if self.roles.is_empty() {
+            return Err(Error::SealRoles { problem: "they are not known, so nothing can be sealed".into() });
+        }
+        Ok(existing.map(|text| read(&facts.name, text)).transpose()?.unwrap_or_default())
+    }
+
+    /// The check of Septet 0.1.0: the three statements, whatever else the policy has.
+    fn flaws_of_three(&self, facts: &TableFacts, there: &[Value]) -> Vec<Flaw> {
+        let wanted = self.as_of(there).statements(facts);
+        wanted.iter().filter_map(|wanted| flaw_of(wanted, there)).collect()
+    }
 }
 
-/// Whether a policy has any statement of a seal.
-pub(crate) fn has_seal(table: &TableName, text: &str) -> Result<bool, Error> {
-    Ok(statements_of(&parse(table, text)?).iter().any(is_ours))
+/// Change that the policy of a table needs.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Plan {
+    /// None: it has all that it should have.
+    Stands,
+    /// Put this text.
+    Put(String),
+    /// None is allowed: it carries another seal, of this id if it can be read.
+    Foreign(Option<SealId>),
+}
+
+/// Says what is wrong with the statement that has the Sid of `wanted`.
+fn flaw_of(wanted: &Value, there: &[Value]) -> Option<Flaw> {
+    let sid = wanted["Sid"].as_str().unwrap_or_default().to_owned();
+    let same_sid: Vec<_> = there.iter().filter(|statement| statement["Sid"] == wanted["Sid"]).collect();
+    match same_sid[..] {
+        [] => Some(Flaw::StatementMissing { sid }),
+        [one] if canonical(one) == canonical(wanted) => None,
+        _ => Some(Flaw::StatementChanged { sid }),
+    }
+}
+
+/// Writes a policy that has these statements, and all else that it had.
+fn write(facts: &TableFacts, existing: Option<&str>, statements: Vec<Value>) -> Result<String, Error> {
+    let mut document = match existing {
+        Some(text) => parse(&facts.name, text)?,
+        None => Map::from_iter([("Version".to_owned(), json!("2012-10-17"))]),
+    };
+    document.insert("Statement".into(), statements.into());
+    let text = Value::Object(document).to_string();
+    if text.len() > LIMIT {
+        return Err(Error::PolicyTooLarge { table: facts.name.clone(), bytes: text.len(), limit: LIMIT });
+    }
+    Ok(text)
+}
+
+/// Finds a seal that is not surely the one of `own`: its id, if it can be read.
+///
+/// A seal without an id may be that of another installation.
+pub(crate) fn find_foreign_seal(
+    table: &TableName,
+    existing: Option<&str>,
+    own: Option<&SealId>,
+) -> Result<Option<Option<SealId>>, Error> {
+    let there = existing.map(|text| read(table, text)).transpose()?.unwrap_or_default();
+    Ok(match mark::find_mark(&there, || false) {
+        SealMark::Nothing => None,
+        SealMark::Id(id) => (own != Some(&id)).then_some(Some(id)),
+        SealMark::WithoutId { .. } | SealMark::Unclear => Some(None),
+    })
+}
+
+/// Reads the statements of a policy.
+fn read(table: &TableName, text: &str) -> Result<Vec<Value>, Error> {
+    Ok(statements_of(&parse(table, text)?))
 }
 
 fn is_role(arn: &str) -> bool {
@@ -205,192 +324,4 @@ fn canonical(value: &Value) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use septet_registry::TableId;
-
-    use super::*;
-    use crate::{KeyAttribute, KeyType, Keys, TableStatus};
-
-    fn facts() -> TableFacts {
-        TableFacts {
-            name: TableName::parse("recs-1").unwrap(),
-            arn: "arn:aws:dynamodb:eu-west-1:111122223333:table/recs-1".into(),
-            id: TableId::parse("id").unwrap(),
-            status: TableStatus::Active,
-            keys: Keys { partition: KeyAttribute { name: "id".into(), kind: KeyType::S }, sort: None },
-            created_at: jiff::Timestamp::UNIX_EPOCH,
-            deletion_protected: true,
-            warm: None,
-            replicas: Vec::new(),
-        }
-    }
-
-    fn role(name: &str) -> String {
-        format!("arn:aws:iam::111122223333:role/{name}")
-    }
-
-    fn policy() -> SealPolicy {
-        SealPolicy::new([role("prune"), role("on-publish")]).unwrap()
-    }
-
-    #[test]
-    fn writes_are_denied_to_everybody_and_changes_to_all_but_the_roles() {
-        let text = policy().plan(&facts(), None).unwrap().unwrap();
-        let document: Value = serde_json::from_str(&text).unwrap();
-        let [items, settings, table] = document["Statement"].as_array().unwrap().as_slice() else { panic!() };
-        for statement in [items, settings, table] {
-            assert_eq!((&statement["Effect"], &statement["Principal"]), (&json!("Deny"), &json!("*")));
-            assert_eq!(statement["Resource"], facts().arn);
-        }
-        assert_eq!(items["Condition"], Value::Null);
-        for action in [
-            "PutItem",
-            "UpdateItem",
-            "DeleteItem",
-            "BatchWriteItem",
-            "PartiQLInsert",
-            "PartiQLUpdate",
-            "PartiQLDelete",
-            "UpdateTimeToLive",
-        ] {
-            let action = json!(format!("dynamodb:{action}"));
-            assert!(items["Action"].as_array().unwrap().contains(&action), "{action}");
-        }
-        let spared = |statement: &Value| statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"].clone();
-        assert_eq!(spared(table), json!([role("on-publish"), role("prune")]));
-        assert_eq!(
-            table["Action"],
-            json!(["dynamodb:DeleteTable", "dynamodb:PutResourcePolicy", "dynamodb:DeleteResourcePolicy"])
-        );
-        assert_eq!(settings["Action"], json!(["dynamodb:UpdateTable"]));
-        assert_eq!(
-            spared(settings)[2],
-            "arn:aws:iam::111122223333:role/aws-service-role/dynamodb.application-autoscaling.amazonaws.com/\
-             AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
-        );
-    }
-
-    #[test]
-    fn statements_of_others_stay_and_ours_are_replaced() {
-        let theirs = json!({"Sid": "Readers", "Effect": "Allow", "Principal": {"AWS": "444455556666"},
-            "Action": "dynamodb:GetItem", "Resource": facts().arn});
-        let old = json!({"Sid": "SeptetSealOld", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"});
-        for statements in [json!([old, theirs]), theirs.clone()] {
-            let existing = json!({"Version": "2012-10-17", "Id": "x", "Statement": statements}).to_string();
-            let text = policy().plan(&facts(), Some(&existing)).unwrap().unwrap();
-            let document: Value = serde_json::from_str(&text).unwrap();
-            let sids: Vec<_> = document["Statement"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|one| one["Sid"].as_str().unwrap())
-                .collect();
-            assert_eq!(sids, ["Readers", "SeptetSealItems", "SeptetSealSettings", "SeptetSealTable"]);
-            assert_eq!(document["Statement"][0], theirs);
-            assert_eq!(document["Id"], "x");
-            assert_eq!(policy().plan(&facts(), Some(&text)).unwrap(), None, "planning again changes nothing");
-        }
-    }
-
-    #[test]
-    fn another_way_to_write_the_same_is_no_flaw() {
-        let text = policy().plan(&facts(), None).unwrap().unwrap();
-        let mut document: Value = serde_json::from_str(&text).unwrap();
-        for statement in document["Statement"].as_array_mut().unwrap() {
-            statement["Principal"] = json!({"AWS": ["*"]});
-            statement["Resource"] = json!([statement["Resource"]]);
-            statement["Action"].as_array_mut().unwrap().reverse();
-        }
-        document["Statement"][1]["Action"] = json!("dynamodb:UpdateTable");
-        assert_eq!(policy().flaws(&facts(), Some(&document.to_string())).unwrap(), []);
-    }
-
-    #[test]
-    fn whatever_weakens_the_seal_is_a_flaw() {
-        let text = policy().plan(&facts(), None).unwrap().unwrap();
-        let sound: Value = serde_json::from_str(&text).unwrap();
-        let flaws = |change: fn(&mut Value)| {
-            let mut document = sound.clone();
-            change(&mut document);
-            policy().flaws(&facts(), Some(&document.to_string())).unwrap()
-        };
-        let changed = |sid: &str| vec![Flaw::StatementChanged { sid: sid.into() }];
-        assert_eq!(flaws(|_| ()), []);
-        assert_eq!(flaws(|d| d["Statement"][0]["Effect"] = json!("Allow")), changed("SeptetSealItems"));
-        assert_eq!(flaws(|d| d["Statement"][0]["Action"] = json!([])), changed("SeptetSealItems"));
-        assert_eq!(flaws(|d| d["Statement"][0]["Resource"] = json!("x")), changed("SeptetSealItems"));
-        assert_eq!(
-            flaws(|d| d["Statement"][0]["Condition"] = json!({"Bool": {"a": "b"}})),
-            changed("SeptetSealItems")
-        );
-        assert_eq!(
-            flaws(|d| d["Statement"][1]["Principal"] = json!({"AWS": "1"})),
-            changed("SeptetSealSettings")
-        );
-        assert_eq!(
-            flaws(|d| d["Statement"][2]["Condition"]["ArnNotLike"]["aws:PrincipalArn"] = json!(["arn:*"])),
-            changed("SeptetSealTable")
-        );
-        assert_eq!(
-            flaws(|d| drop(d["Statement"].as_array_mut().unwrap().remove(0))),
-            [Flaw::StatementMissing { sid: "SeptetSealItems".into() }]
-        );
-        assert_eq!(policy().flaws(&facts(), None).unwrap().len(), 3);
-    }
-
-    #[test]
-    fn who_does_not_know_the_roles_takes_those_that_the_seal_spares_and_no_more() {
-        let text = policy().plan(&facts(), None).unwrap().unwrap();
-        let flaws = |change: fn(&mut Value)| {
-            let mut document: Value = serde_json::from_str(&text).unwrap();
-            change(&mut document);
-            SealPolicy::of_whoever().flaws(&facts(), Some(&document.to_string())).unwrap().len()
-        };
-        assert_eq!(flaws(|_| ()), 0);
-        assert_eq!(flaws(|d| d["Statement"][0]["Action"] = json!(["dynamodb:PutItem"])), 1);
-        let everybody = |d: &mut Value| {
-            for statement in [1, 2] {
-                d["Statement"][statement]["Condition"]["ArnNotLike"]["aws:PrincipalArn"] =
-                    json!(["arn:aws:*"]);
-            }
-        };
-        assert_eq!(flaws(everybody), 2);
-        assert_eq!(flaws(|d| d["Statement"][2]["Condition"] = Value::Null), 2);
-        assert_eq!(SealPolicy::of_whoever().flaws(&facts(), None).unwrap().len(), 3);
-        assert!(matches!(SealPolicy::of_whoever().plan(&facts(), None), Err(Error::SealRoles { .. })));
-        assert!(matches!(SealPolicy::of_whoever().plan(&facts(), Some(&text)), Err(Error::SealRoles { .. })));
-    }
-
-    #[test]
-    fn a_policy_that_grows_too_large_is_refused_with_its_size() {
-        let existing = json!({"Statement": [{"Sid": "x".repeat(LIMIT - 1000)}]}).to_string();
-        let error = policy().plan(&facts(), Some(&existing)).unwrap_err();
-        assert!(matches!(&error, Error::PolicyTooLarge { bytes, .. } if *bytes > LIMIT), "{error}");
-    }
-
-    #[test]
-    fn only_arns_of_single_roles_may_be_spared() {
-        for good in [role("a"), role("path/to/a"), "arn:aws-cn:iam::111122223333:role/a".into()] {
-            assert!(SealPolicy::new([good]).is_ok());
-        }
-        assert!(SealPolicy::new(Vec::<String>::new()).is_err());
-        for bad in [
-            "",
-            "*",
-            "septet-prune",
-            "arn:aws:iam::111122223333:role/*",
-            "arn:aws:iam::*:role/a",
-            "arn:aws:iam::111122223333:user/a",
-            "arn:aws:iam::111122223333:role/",
-            "arn:aws:iam::1:role/a",
-            "arn:aws:sts::111122223333:assumed-role/a/b",
-        ] {
-            assert!(SealPolicy::new([bad]).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn an_unreadable_policy_is_an_error() {
-        assert!(matches!(policy().plan(&facts(), Some("{")), Err(Error::UnreadablePolicy { .. })));
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use septet_checks::{CONFIDENCE, Checker, Earlier, History, Profile};
-use septet_registry::{DatasetName, Error, PointerName, Registry, State, Version, VersionNumber};
+use septet_registry::{DatasetName, Error, PointerName, Registry, Version, VersionNumber};
 use serde_json::{Value, json};
 use tracing::warn;
 
@@ -64,13 +64,17 @@ pub async fn history(
     if !checker.compares() {
         return Ok(history);
     }
+    let known = registry.dataset(dataset).await?;
     let live = registry.pointer(dataset, &PointerName::live()).await?;
-    let versions = registry.versions(dataset).await?;
+    let mut versions = registry.versions(dataset).await?;
+    versions.sort_by_key(|one| known.rank(one));
+    let place = version.and_then(|version| versions.iter().find(|one| one.version == version));
+    let place = place.map(|one| known.rank(one));
     if let Some(live) = live.and_then(|live| versions.iter().find(|one| one.version == live.version)) {
         history.live = Some(earlier(registry, live).await?);
     }
-    let is_before =
-        |one: &&Version| one.state == State::Valid && version.is_none_or(|version| one.version < version);
+    // A withdrawn version is no baseline: it would have later, sound ones rejected.
+    let is_before = |one: &&Version| one.is_good() && place.is_none_or(|place| known.rank(one) < place);
     for one in versions.iter().rev().filter(is_before).take(MOST_EARLIER) {
         let known = history.live.iter().find(|live| live.name == name(one)).cloned();
         history.earlier.push(match known {

@@ -110,11 +110,22 @@ pub fn judge(
     if let Some(readiness) = readiness {
         whole.extend(promised(readiness, seen));
     }
+    let features = &facts.features;
+    if !features.refused.is_empty() {
+        whole.push(answer(
+            "features",
+            features.refused.clone(),
+            items,
+            "no feature that a seal cannot cover",
+        ));
+    }
     let contract = match seen {
         Seen::Whole(profile) => checker.evaluate(profile, history),
         Seen::Sample(sample) => checker.evaluate_sample(sample, history),
     };
-    Judged::of(whole, contract, seen)
+    let mut judged = Judged::of(whole, contract, seen);
+    judged.warnings.extend(features.warnings.iter().cloned());
+    judged
 }
 
 /// The outcome of a report as the registry names it.

@@ -218,6 +218,15 @@ impl Front {
         if let Some(answer) = self.resource_policy(parts, call).await {
             return Some(answer.response());
         }
+        if let Some(refusal) = own::warm(&self.state, call) {
+            return Some(refusal.response());
+        }
+        if call.operation == "UpdateTable" && call.body.as_object().is_some_and(|body| body.len() == 1) {
+            // Nothing is left to update, and dynoxide takes no empty call.
+            let mut description = self.describe(parts, call.table()?).await?;
+            own::complete(self.state.lock().extras(call.table()?), &mut description);
+            return Some(Answer::ok(json!({"TableDescription": description})).response());
+        }
         if let Some(answer) = own::imports(&self.state, call) {
             return Some(answer.response());
         }

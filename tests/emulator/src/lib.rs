@@ -16,6 +16,7 @@ mod letters;
 mod own;
 mod policy;
 mod queue;
+pub mod recorded;
 mod state;
 mod tables;
 

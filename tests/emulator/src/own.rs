@@ -256,6 +256,8 @@ pub(crate) fn after(state: &State, call: &Call, body: &mut Value, doomed: Option
             *extras = Default::default();
             extras.created_until = Some(now + settings.creating);
             extras.hidden_until = Some(now + settings.hidden);
+            let created_at = settings.created_at.map(|at| ("CreationDateTime".to_owned(), at.into()));
+            extras.description.extend(created_at);
         }
         ("DeleteTable", Some(table)) => {
             state.extras.remove(table);
@@ -277,16 +279,42 @@ pub(crate) fn after(state: &State, call: &Call, body: &mut Value, doomed: Option
     }
 }
 
-fn complete(extras: &crate::state::Extras, description: &mut Value) {
+pub(crate) fn complete(extras: &crate::state::Extras, description: &mut Value) {
     match extras.status() {
         TableStatus::Creating => description["TableStatus"] = "CREATING".into(),
         TableStatus::Updating => description["TableStatus"] = "UPDATING".into(),
         TableStatus::Active => {}
     }
     if let Some((reads, writes)) = extras.warm {
+        let status = if extras.is_warming() { "UPDATING" } else { "ACTIVE" };
         description["WarmThroughput"] =
-            json!({"ReadUnitsPerSecond": reads, "WriteUnitsPerSecond": writes, "Status": "ACTIVE"});
+            json!({"ReadUnitsPerSecond": reads, "WriteUnitsPerSecond": writes, "Status": status});
     }
+    for (name, value) in &extras.description {
+        description[name] = value.clone();
+    }
+}
+
+/// Takes the warm throughput out of an UpdateTable, which dynoxide does not know, and notes it.
+///
+/// Answers if it is refused. The call may ask for nothing else then.
+pub(crate) fn warm(state: &State, call: &mut Call) -> Option<Answer> {
+    if call.operation != "UpdateTable" {
+        return None;
+    }
+    let asked = call.body.as_object_mut()?.remove("WarmThroughput")?;
+    let mut state = state.lock();
+    let until = Instant::now() + state.settings.warming;
+    let extras = state.extras(call.table()?);
+    let before = extras.warm.unwrap_or((12_000, 4_000));
+    let units = |name: &str, before: i64| asked[name].as_i64().unwrap_or(before);
+    let wanted = (units("ReadUnitsPerSecond", before.0), units("WriteUnitsPerSecond", before.1));
+    if wanted.0 < before.0 || wanted.1 < before.1 {
+        let message = "One or more parameter values were invalid: WarmThroughput cannot be decreased";
+        return Some(Answer::error("ValidationException", message));
+    }
+    (extras.warm, extras.warming_until) = (Some(wanted), Some(until));
+    None
 }
 
 /// DynamoDB goes on listing a table while it is DELETING.

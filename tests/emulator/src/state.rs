@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::fault::{Calls, Faults};
@@ -21,6 +21,8 @@ pub struct Settings {
     pub hidden: Duration,
     /// How long a deleted table is DELETING.
     pub deleting: Duration,
+    /// How long a table is UPDATING after its warm throughput was raised.
+    pub warming: Duration,
     /// How long a change of a resource policy takes until it is enforced.
     pub policy_in_force_after: Duration,
     /// How long a change of a resource policy takes until it can be read back.
@@ -31,6 +33,8 @@ pub struct Settings {
     pub page_items: Option<u32>,
     /// How many tags a page of them holds at most.
     pub page_tags: Option<usize>,
+    /// Creation time of tables that are created from now on, in seconds since the epoch; their real one without it.
+    pub created_at: Option<f64>,
 }
 
 /// A state that a table can be put into.
@@ -65,6 +69,9 @@ pub(crate) struct Extras {
     pub(crate) hidden_until: Option<Instant>,
     pub(crate) status: Option<TableStatus>,
     pub(crate) warm: Option<(i64, i64)>,
+    pub(crate) warming_until: Option<Instant>,
+    /// Members of the description that a test set.
+    pub(crate) description: Map<String, Value>,
     pub(crate) policies: Vec<PolicyChange>,
 }
 
@@ -86,7 +93,14 @@ impl Extras {
         if self.created_until.is_some_and(|until| Instant::now() < until) {
             return TableStatus::Creating;
         }
+        if self.is_warming() {
+            return TableStatus::Updating;
+        }
         self.status.unwrap_or(TableStatus::Active)
+    }
+
+    pub(crate) fn is_warming(&self) -> bool {
+        self.warming_until.is_some_and(|until| Instant::now() < until)
     }
 
     pub(crate) fn is_hidden(&self) -> bool {
@@ -144,6 +158,7 @@ impl Inner {
         for extras in self.extras.values_mut() {
             extras.created_until = extras.created_until.map(|until| until.min(now + settings.creating));
             extras.hidden_until = extras.hidden_until.map(|until| until.min(now + settings.hidden));
+            extras.warming_until = extras.warming_until.map(|until| until.min(now + settings.warming));
         }
         for (_, until) in self.deleting.values_mut() {
             *until = (*until).min(now + settings.deleting);

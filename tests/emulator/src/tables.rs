@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, PutRequest,
-    ScalarAttributeType, WriteRequest,
+    ScalarAttributeType, TimeToLiveSpecification, WriteRequest,
 };
+use serde_json::{Value, json};
 
 use crate::state::{Import, StoredImport, TableStatus};
-use crate::{Emulator, json};
+use crate::{Emulator, json as plain};
 
 #[expect(clippy::expect_used, reason = "a test tool: the test cannot go on without what it asked for")]
 impl Emulator {
@@ -25,6 +27,16 @@ impl Emulator {
 
     /// Creates a table, on demand; each key has a name and a type of `S`, `N` or `B`.
     pub async fn create_table(&self, name: &str, keys: &[(&str, &str)]) {
+        self.create_table_with(name, keys, |create| create).await;
+    }
+
+    /// As [`Emulator::create_table`], with indexes, a billing mode or whatever else CreateTable takes.
+    pub async fn create_table_with(
+        &self,
+        name: &str,
+        keys: &[(&str, &str)],
+        settings: impl FnOnce(CreateTableFluentBuilder) -> CreateTableFluentBuilder,
+    ) {
         let mut create =
             self.client().create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
         for ((key, scalar), kind) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {
@@ -40,14 +52,14 @@ impl Emulator {
                         .expect("a definition"),
                 );
         }
-        create.send().await.expect("the table is created");
+        settings(create).send().await.expect("the table is created");
     }
 
     /// Puts items given as plain JSON objects, past every policy and fault.
     ///
     /// Text becomes S, a number N, truth BOOL, null NULL, an array L, an object M.
-    pub async fn put_items(&self, table: &str, items: impl IntoIterator<Item = serde_json::Value>) {
-        self.put_raw_items(table, items.into_iter().map(json::item)).await;
+    pub async fn put_items(&self, table: &str, items: impl IntoIterator<Item = Value>) {
+        self.put_raw_items(table, items.into_iter().map(plain::item)).await;
     }
 
     /// Puts items, past every policy and fault.
@@ -91,6 +103,37 @@ impl Emulator {
         self.state.lock().extras(table).warm = Some((reads, writes));
     }
 
+    /// Merges members into what DescribeTable shows of a table: features of DynamoDB that dynoxide lacks. A null
+    /// takes a member away.
+    ///
+    /// # Panics
+    /// When the members are no JSON object.
+    pub fn set_description(&self, table: &str, members: Value) {
+        let Value::Object(members) = members else { panic!("members are a JSON object, not {members}") };
+        self.state.lock().extras(table).description.extend(members);
+    }
+
+    /// Lets DescribeTable show replicas in these regions, as of a global table.
+    pub fn set_replicas(&self, table: &str, regions: &[&str]) {
+        let replica = |region: &&str| json!({"RegionName": region, "ReplicaStatus": "ACTIVE"});
+        let replicas: Vec<_> = regions.iter().map(replica).collect();
+        self.set_description(table, json!({"GlobalTableVersion": "2019.11.21", "Replicas": replicas}));
+    }
+
+    /// Lets items expire at the time of an attribute, past every policy and fault.
+    pub async fn set_ttl(&self, table: &str, attribute: &str) {
+        let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(attribute);
+        let call = self.backdoor().update_time_to_live().table_name(table);
+        let call = call.time_to_live_specification(ttl.build().expect("a specification"));
+        call.send().await.expect("items expire");
+    }
+
+    /// Switches deletion protection on or off as the owner of the table, past every policy and fault.
+    pub async fn set_deletion_protection(&self, table: &str, on: bool) {
+        let call = self.backdoor().update_table().table_name(table).deletion_protection_enabled(on);
+        call.send().await.expect("deletion protection is set");
+    }
+
     /// Puts a table into a state, until it is put into another.
     pub fn set_status(&self, table: &str, status: TableStatus) {
         let mut state = self.state.lock();
@@ -108,6 +151,19 @@ impl Emulator {
         let arn = format!("{table_arn}/import/{:014}-septet", state.imports.len());
         let table_id = description.table_id.expect("a table id");
         state.imports.push(StoredImport { arn, table_arn, table_id, import });
+    }
+
+    /// Takes the id out of the seal of a table: release 0.1.0 gave seals none.
+    pub async fn forget_seal_id(&self, table: &str) {
+        let text = self.resource_policy(table).expect("a policy");
+        let mut policy: Value = serde_json::from_str(&text).expect("a policy is JSON");
+        let statements = policy["Statement"].as_array_mut().expect("statements");
+        statements.retain(|one| !one["Sid"].as_str().is_some_and(|sid| sid.starts_with("SeptetSealId")));
+        let client = self.client();
+        let description = client.describe_table().table_name(table).send().await.expect("the table exists");
+        let arn = description.table.and_then(|table| table.table_arn).expect("an ARN");
+        let put = client.put_resource_policy().resource_arn(arn).policy(policy.to_string());
+        put.send().await.expect("the policy is put");
     }
 
     /// The text of the newest resource policy of a table, in force or not.

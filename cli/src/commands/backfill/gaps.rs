@@ -1,13 +1,12 @@
 //! When the live feed was silent, and what nobody brought back.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use septet_aws::Call;
+use septet_aws::Metric;
 use septet_recovery::feed::{Feed, Sink};
 use septet_recovery::{FeedName, Window, gaps};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::status::length;
 use crate::app::{App, now};
@@ -37,7 +36,9 @@ pub(super) async fn gaps(
     };
     let now = now();
     let since = since.unwrap_or(now - LOOK_BACK);
-    let counts = heard(app, &queue, since, now).await?;
+    let metric =
+        Metric { namespace: "AWS/SQS", name: "NumberOfMessagesSent", dimension: ("QueueName", &queue) };
+    let counts = app.services.caller().sums(metric, since, now, PERIOD).await?;
     let longer_than = SignedDuration::try_from(longer_than).unwrap_or(SignedDuration::MAX);
     let silent = gaps::silent(&counts, PERIOD, longer_than, now);
     let (done, wrong) = ledger(app, name, since).await?;
@@ -81,65 +82,6 @@ fn queue_of(sink: &Sink) -> Option<String> {
             queue_url.rsplit('/').next().map(str::to_owned)
         }
         Sink::DynamoDb { .. } => None,
-    }
-}
-
-/// How many messages the queue got in each period.
-async fn heard(
-    app: &App,
-    queue: &str,
-    since: Timestamp,
-    until: Timestamp,
-) -> Result<BTreeMap<Timestamp, f64>, Failure> {
-    let caller = app.services.caller();
-    let (mut counts, mut token) = (BTreeMap::new(), Value::Null);
-    loop {
-        let mut body = json!({
-            "MetricDataQueries": [{"Id": "sent", "MetricStat": {
-                "Metric": {
-                    "Namespace": "AWS/SQS", "MetricName": "NumberOfMessagesSent",
-                    "Dimensions": [{"Name": "QueueName", "Value": queue}],
-                },
-                "Period": PERIOD.as_secs(), "Stat": "Sum",
-            }}],
-            "StartTime": since.as_second(), "EndTime": until.as_second(), "ScanBy": "TimestampAscending",
-        });
-        if !token.is_null() {
-            body["NextToken"] = token;
-        }
-        let call = Call {
-            service: "monitoring",
-            json: "1.0",
-            target: "GraniteServiceVersion20100801.GetMetricData",
-            action: "cloudwatch:GetMetricData",
-            resource: queue,
-            body: body.to_string().into(),
-        };
-        let answer = caller.call(&call).await?;
-        for result in answer["MetricDataResults"].as_array().into_iter().flatten() {
-            let list = |name: &str| result[name].as_array().cloned().unwrap_or_default();
-            for (at, count) in list("Timestamps").iter().zip(list("Values")) {
-                let (Some(at), Some(count)) = (moment(at), count.as_f64()) else {
-                    return Err(Failure::new(
-                        "failed to read what CloudWatch counted",
-                        "install the newest septet",
-                    ));
-                };
-                *counts.entry(at).or_default() += count;
-            }
-        }
-        token = answer["NextToken"].clone();
-        if token.is_null() {
-            return Ok(counts);
-        }
-    }
-}
-
-/// A time as JSON protocols write it: seconds, or RFC 3339.
-fn moment(value: &Value) -> Option<Timestamp> {
-    match value {
-        Value::String(text) => text.parse().ok(),
-        number => Timestamp::from_second(number.as_f64()? as i64).ok(),
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn scan(
     bar: &ProgressBar,
 ) -> Result<Scanned, Failure> {
     let facts = look(app, table).await?;
-    let sealed = matches!(app.tables.seal_of(&facts).await, Ok(SealState::Intact));
+    let sealed = matches!(app.tables.seal_of(&facts, None).await, Ok(SealState::Intact));
     let ttl = app.tables.ttl(table).await?;
     // Hours old, so a guess at the length and nothing else.
     bar.set_length(app.tables.item_count(table).await.unwrap_or_default());

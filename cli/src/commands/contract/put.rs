@@ -5,12 +5,15 @@ use std::path::Path;
 
 use septet_contract::{Compatibility, Contract, Former, Pattern, Verdict};
 use septet_registry::{
-    ContractNumber, Dataset, DatasetName, Listing, NewContract, Outcome, Promotion, Settings, State,
+    ContractNumber, Dataset, DatasetName, DatasetOrder, Listing, NewContract, Outcome, Promotion, Settings,
+    State,
 };
 use serde_json::json;
 
 use super::{Linted, breaks, facts, judged, page, rollbacks, seen, stored};
 use crate::app::App;
+use crate::commands::adopt;
+use crate::confirm::can_confirm;
 use crate::exit;
 use crate::failure::Failure;
 use crate::screen::Answer;
@@ -20,7 +23,14 @@ pub(crate) async fn put(
     file: &Path,
     reason: Option<String>,
     breaking: bool,
+    adopt: bool,
 ) -> Result<Answer, Failure> {
+    if adopt && !can_confirm(app.yes) {
+        return Err(Failure::new(
+            "failed to ask whether to adopt: there is no terminal; nothing was put",
+            "say --yes to go on, or put the contract without --adopt: it shows the tables",
+        ));
+    }
     let linted = Linted::read(file)?;
     linted.say(&app.screen);
     let contract = match &linted.read {
@@ -102,7 +112,89 @@ pub(crate) async fn put(
     }
     json["contract"] = json!(number);
     json["changed"] = json!(done);
-    Ok(Answer::new(json, page))
+    let mut answer = Answer::new(json, page);
+    let was = known.as_ref().map(|known| known.settings.table_pattern.as_str());
+    let step = Step { is_new: known.is_none(), done, other_pattern: was != Some(pattern.as_str()), adopt };
+    // The contract is put: a failure from here on takes nothing of that back.
+    if let Err(failure) = step.follow(app, &dataset, &mut answer).await {
+        let (word, are, code) = match adopt {
+            true => ("error", "not adopted", exit::UNKNOWN),
+            false => ("warning", "not known", exit::DONE),
+        };
+        app.screen.call(word, &format!("the contract is in force, but its tables are {are}: {failure}"));
+        answer.json["failed"] = json!(failure.what);
+        answer.code = code;
+    }
+    Ok(answer)
+}
+
+/// Work that follows once a contract is put.
+struct Step {
+    /// The dataset is new.
+    is_new: bool,
+    /// The contract was put now, not before.
+    done: bool,
+    /// Its pattern is not the one that was in force before.
+    other_pattern: bool,
+    /// Existing tables are to be adopted.
+    adopt: bool,
+}
+
+impl Step {
+    /// Names versions under way and existing tables, and adopts them if that is wanted.
+    async fn follow(&self, app: &App, set: &DatasetName, answer: &mut Answer) -> Result<(), Failure> {
+        let now = app.dataset(set).await?;
+        if self.done && !self.is_new {
+            let under_way = under_way(app, &now).await?;
+            answer.json["under_way"] = json!(under_way);
+            for line in &under_way {
+                answer.page.push_str(&format!("\n  {line}"));
+            }
+        }
+        if !self.other_pattern && !self.adopt {
+            return Ok(());
+        }
+        let older = adopt::older_tables(app, &now).await?;
+        answer.json["existing_tables"] = json!(older.iter().map(|facts| &facts.name).collect::<Vec<_>>());
+        let Some(command) = adopt::command(&older) else { return Ok(()) };
+        answer.page.push_str(&match older.len() {
+            1 => "\n\n1 existing table matches its pattern.".to_owned(),
+            count => format!("\n\n{count} existing tables match its pattern."),
+        });
+        let leaves = format!(
+            " Septet leaves existing tables alone.\nTo seal, check and publish them in order of creation:\n  {command}"
+        );
+        if !self.adopt {
+            answer.page.push_str(&leaves);
+            return Ok(());
+        }
+        let adopted = adopt::adopt_all(app, &now, older).await;
+        match &adopted {
+            Ok(adopted) if adopted.code == exit::DONE => answer.page.push_str(&format!("\n{}", adopted.page)),
+            _ => answer.page.push_str(&leaves),
+        }
+        let adopted = adopted?;
+        answer.code = adopted.code;
+        answer.json["adoption"] = adopted.json;
+        Ok(())
+    }
+}
+
+/// Versions under way, and by which contract each is checked.
+async fn under_way(app: &App, dataset: &Dataset) -> Result<Vec<String>, Failure> {
+    let versions = app.registry.versions(&dataset.dataset).await?;
+    let lines = versions.iter().filter_map(|version| match version.state {
+        State::Announced => Some(format!(
+            "version {} ({}) is under way and will be checked by this contract",
+            version.version, version.table
+        )),
+        State::Sealed | State::Checking => Some(format!(
+            "version {} ({}) is sealed and is checked by contract {}",
+            version.version, version.table, version.contract
+        )),
+        _ => None,
+    });
+    Ok(lines.collect())
 }
 
 /// Judges a new contract against the one in force and those of versions that are kept, by the mode in force.
@@ -166,6 +258,10 @@ fn settings(contract: &Contract) -> Settings {
         keep_newest: settings.keep_newest,
         grace_minutes: settings.grace_minutes,
         poll_seconds: settings.poll_seconds,
+        order: match settings.order {
+            septet_contract::Order::Created => DatasetOrder::Created,
+            septet_contract::Order::AsOf => DatasetOrder::AsOf,
+        },
     }
 }
 
@@ -173,12 +269,14 @@ fn settings(contract: &Contract) -> Settings {
 fn changes(known: Option<&Dataset>, new: &Settings) -> Vec<String> {
     let Some(Dataset { settings: old, .. }) = known else { return Vec::new() };
     let named = |promotion| if promotion == Promotion::Auto { "auto" } else { "manual" }.to_owned();
+    let ordered = |order| if order == DatasetOrder::AsOf { "as-of time" } else { "creation" }.to_owned();
     let pairs = [
         ("tables", old.table_pattern.clone(), new.table_pattern.clone()),
         ("promotion", named(old.promotion), named(new.promotion)),
         ("keep newest", old.keep_newest.to_string(), new.keep_newest.to_string()),
         ("grace", format!("{} min", old.grace_minutes), format!("{} min", new.grace_minutes)),
         ("poll", format!("{} s", old.poll_seconds), format!("{} s", new.poll_seconds)),
+        ("order", ordered(old.order), ordered(new.order)),
     ];
     let changed = pairs.into_iter().filter(|(_, old, new)| old != new);
     changed.map(|(what, old, new)| format!("{what}: {old} -> {new}")).collect()

@@ -119,12 +119,7 @@ async fn the_live_version_is_the_baseline_even_if_a_newer_one_passed() {
     night(&world, "recs-1", 20).await;
     night(&world, "recs-2", 24).await;
     let (by, live) = (By::new("ann", world.clock_now()), PointerName::live());
-    let back = PointRequest {
-        direction: Direction::Back(None),
-        reason: "bad".into(),
-        force: false,
-        hold_until: None,
-    };
+    let back = PointRequest::new(Direction::Back(None), "bad");
     let back = world.registry.move_pointer(&recs(), &live, &back, &by).await.unwrap();
     assert!(back.is_done());
     // Of the 24 of version 2 it is more than a fifth, of the 20 that are live it is not.

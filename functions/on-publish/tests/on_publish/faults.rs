@@ -179,11 +179,12 @@ async fn delete_past_protection(client: aws_sdk_dynamodb::Client) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_vanishes_while_it_is_checked_is_lost() {
-    for operation in ["Scan", "DescribeTimeToLive"] {
+    // Time to live is looked at before the seal, too.
+    for (operation, nth) in [("Scan", 1), ("DescribeTimeToLive", 2)] {
         let world = World::with_table().await;
         let client = world.emulator.backdoor();
         let fault = Fault::meanwhile(operation, move || delete_past_protection(client.clone()));
-        let id = world.emulator.inject(fault);
+        let id = world.emulator.inject(fault.from(nth));
         let seen = world.say(&signal(TABLE)).await.unwrap();
         assert_eq!(world.emulator.fired_by(id), 1);
         assert_eq!(seen.steps, [Step::Announced, Step::Sealed, Step::CheckBegun, Step::Lost], "{operation}");
@@ -306,7 +307,7 @@ async fn a_check_that_stops_each_time_is_errored_in_the_end_and_can_be_done_agai
 
     // Not by what was sent before it broke, nor by anything that is no signal.
     world.emulator.clear_faults();
-    let old = on_publish::Letter { sent_at: crate::support::start(), ..world.letter(&signal(TABLE)) };
+    let old = on_publish::Letter { sent_at: letter.sent_at, ..world.letter(&signal(TABLE)) };
     assert_eq!(world.hand(&old).await.unwrap().ending, Ending::Already);
     assert_eq!(world.say(&reminder(TABLE)).await.unwrap().ending, Ending::Already);
     world.say(&signal(TABLE)).await.unwrap();
@@ -362,13 +363,13 @@ async fn an_item_of_a_newer_septet_is_left_as_it_is() {
     let set = world.emulator.backdoor().update_item().table_name(REGISTRY);
     let set = set.key("pk", s("DATASET#recs")).key("sk", s("VERSION#0000000001"));
     let set = set.update_expression("SET #f = :two").expression_attribute_names("#f", "format");
-    let two = aws_sdk_dynamodb::types::AttributeValue::N("2".into());
+    let two = aws_sdk_dynamodb::types::AttributeValue::N("3".into());
     set.expression_attribute_values(":two", two).send().await.unwrap();
     let changed = world.emulator.items(REGISTRY).await;
     assert_ne!(before, changed);
     let error = world.say(&signal(TABLE)).await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), ("Registry.Unreadable", false));
-    assert!(error.to_string().contains("format 2") && error.to_string().contains("VERSION#0000000001"));
+    assert!(error.to_string().contains("format 3") && error.to_string().contains("VERSION#0000000001"));
     assert_eq!(world.emulator.items(REGISTRY).await, changed);
     assert_eq!(world.emulator.resource_policy(TABLE), None);
 }
@@ -394,19 +395,21 @@ async fn a_contract_that_cannot_be_read_stops_the_version_and_names_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_abandoned_version_stays_abandoned() {
+async fn an_abandoned_version_is_sealed_by_a_late_signal_and_by_nothing_else() {
     let world = World::with_table().await;
     world.say(&record("CreateTable", TABLE)).await.unwrap();
     let by = By::new("septet:prune", world.clock.now());
     let number = world.version().await.version;
     assert!(world.registry.abandon(&recs(), number, &by).await.unwrap().is_done());
-    let seen = world.say(&signal(TABLE)).await.unwrap();
+    let seen = world.say(&reminder(TABLE)).await.unwrap();
     assert_eq!((seen.ending, seen.state), (Ending::Already, Some(State::Abandoned)));
     assert_eq!(world.emulator.resource_policy(TABLE), None);
+    let seen = world.say(&signal(TABLE)).await.unwrap();
+    assert_eq!((seen.ending, seen.state), (Ending::Done, Some(State::Valid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_version_abandoned_while_its_table_is_sealed_stays_abandoned() {
+async fn a_version_abandoned_while_its_table_is_sealed_goes_on_for_its_signal_is_not_lost() {
     let world = World::with_table().await;
     world.say(&record("CreateTable", TABLE)).await.unwrap();
     let (registry, clock) = (world.registry.clone(), world.clock.clone());
@@ -419,8 +422,7 @@ async fn a_version_abandoned_while_its_table_is_sealed_stays_abandoned() {
         }
     }));
     let seen = world.say(&signal(TABLE)).await.unwrap();
-    assert_eq!(seen.state, Some(State::Abandoned));
-    assert_eq!(world.live().await, None);
+    assert_eq!(seen.state, Some(State::Valid));
     world.assert_sound().await;
 }
 
@@ -464,17 +466,12 @@ async fn a_version_that_somebody_pointed_at_before_it_was_promoted_is_left_to_th
     world.emulator.clear_faults();
     let version = world.version().await;
     assert_eq!((version.state, version.promotion_state), (State::Valid, Some(PromotionState::Pending)));
-    let to = PointRequest {
-        direction: Direction::To(version.version),
-        reason: "cannot wait".into(),
-        force: false,
-        hold_until: None,
-    };
+    let to = PointRequest::new(Direction::To(version.version), "cannot wait");
     let by = By::new("operator", world.clock.now());
     let moved = world.registry.move_pointer(&recs(), &PointerName::live(), &to, &by).await.unwrap();
     assert!(moved.is_done());
     world.say(&reminder(TABLE)).await.unwrap();
-    let why = "somebody pointed readers at it before".to_owned();
+    let why = "an operator pointed readers at it before".to_owned();
     assert_eq!(world.version().await.promotion_state, Some(PromotionState::Skipped(why)));
     assert_eq!(world.live().await.unwrap().moved_by, "operator");
     world.assert_sound().await;

@@ -121,35 +121,6 @@ async fn what_a_signal_says_is_in_the_table_is_checked_though_it_was_imported() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tag_says_that_a_table_is_complete_unless_it_says_false() {
-    let world = World::with_table().await;
-    let arn = world.emulator.client().describe_table().table_name(TABLE).send().await.unwrap();
-    let arn = arn.table.unwrap().table_arn.unwrap();
-    for (value, state) in [("false", State::Announced), ("true", State::Valid)] {
-        let tag = aws_sdk_dynamodb::types::Tag::builder().key("septet:ready").value(value).build().unwrap();
-        world.emulator.client().tag_resource().resource_arn(&arn).tags(tag).send().await.unwrap();
-        world.say(&record("TagResource", TABLE)).await.unwrap();
-        assert_eq!(world.version().await.state, state);
-    }
-    let readiness = world.version().await.readiness.unwrap();
-    assert_eq!(readiness.rung, Rung::Tag);
-    assert_eq!(readiness.by.as_deref(), Some("arn:aws:iam::1:role/job (nightly)"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_quiet_time_is_not_guessed_and_the_answer_says_so() {
-    let world = World::empty().await;
-    let quiet = format!("{CONTRACT}  - {{property: septet.readiness, value: [signal, \"quiet:1\"]}}\n");
-    world.put_contract(&quiet).await;
-    world.table(TABLE, 8).await;
-    world.say(&record("CreateTable", TABLE)).await.unwrap();
-    world.clock.on(std::time::Duration::from_secs(7200));
-    let seen = world.say(&reminder(TABLE)).await.unwrap();
-    assert_eq!(seen.ending, Ending::Waiting);
-    assert!(seen.reason.unwrap().contains("a quiet time is not measured, send a signal"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_signal_that_the_contract_does_not_take_fails_with_what_it_takes() {
     let world = World::empty().await;
     let strict = format!("{CONTRACT}  - {{property: septet.readiness, value: [manifest]}}\n");
@@ -204,19 +175,7 @@ async fn a_version_stays_its_datasets_when_the_pattern_changes() {
     world.put_contract(&CONTRACT.replace("recs-*", "other-*")).await;
     world.say(&signal(TABLE)).await.unwrap();
     let version = world.version().await;
-    assert_eq!((version.state, version.contract.get()), (State::Valid, 1));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_version_is_checked_against_the_contract_it_was_announced_under() {
-    let world = World::with_table().await;
-    world.say(&record("CreateTable", TABLE)).await.unwrap();
-    world.put_contract(&CONTRACT.replace("[3, 1000]", "[30, 1000]")).await;
-    world.say(&signal(TABLE)).await.unwrap();
-    assert_eq!(world.version().await.state, State::Valid);
-    world.table("recs-2026-11-22", 8).await;
-    world.say(&signal("recs-2026-11-22")).await.unwrap();
-    assert_eq!(world.versions().await[1].state, State::Rejected);
+    assert_eq!((version.state, version.contract.get()), (State::Valid, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,7 +202,7 @@ async fn a_bare_event_is_handled_and_answered_with_its_summary() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_bad_message_of_a_batch_fails_alone() {
+async fn bad_messages_of_a_batch_go_to_the_dead_letters_alone() {
     let world = World::with_table().await;
     let bodies = [
         "recs is ready".to_owned(),
@@ -251,7 +210,8 @@ async fn one_bad_message_of_a_batch_fails_alone() {
         signal(TABLE).to_string(),
         signal("recs-none").to_string(),
     ];
-    assert_eq!(world.batch(&bodies).await, ["m-0", "m-1"]);
+    assert_eq!(world.batch(&bodies).await, Vec::<String>::new());
+    assert_eq!(world.shelf.buried(), ["Message.Malformed", "Message.Malformed"]);
     assert_eq!(world.version().await.state, State::Valid);
     assert_eq!(world.shelf.len(), 1, "the table may not be known yet");
     assert_eq!(world.metric("Errors"), 2.0);
@@ -275,18 +235,21 @@ async fn a_table_in_the_making_is_announced_and_its_signal_waits_until_it_is_the
     let sent_at = world.clock_now();
     let seen = world.say(&signal(TABLE)).await.unwrap();
     assert_eq!((seen.ending, seen.steps.as_slice()), (Ending::Later, [Step::Announced].as_slice()));
-    for _ in 0..20 {
+    for _ in 0..5 {
         let later = world.shelf.take().unwrap();
         assert!(later.sent_at - sent_at.as_millisecond() < 1000, "it keeps the time it was sent first");
         world.clock.on(later.delay);
         assert_eq!(world.hand(&crate::support::letter_of(&later)).await.unwrap().ending, Ending::Later);
     }
     assert!(
-        world.clock_now().duration_since(start()) > jiff::SignedDuration::from_mins(30),
+        world.clock_now().duration_since(start()) > jiff::SignedDuration::from_secs(60),
         "the waits grow"
     );
+    let last = world.shelf.take().unwrap();
+    assert_eq!(world.hand(&crate::support::letter_of(&last)).await.unwrap().ending, Ending::Waiting);
+    // The signal is on record: whatever looks at the table next goes on with it.
     world.emulator.set_status(TABLE, TableStatus::Active);
-    world.drain().await;
+    world.say(&reminder(TABLE)).await.unwrap();
     let version = world.version().await;
     assert_eq!(
         (version.state, version.readiness.unwrap().by.as_deref()),
@@ -349,12 +312,7 @@ async fn a_held_pointer_stays_and_the_version_says_why_it_is_not_live() {
     for (night, table) in ["recs-1", "recs-2", "recs-3"].iter().enumerate() {
         world.table(table, 8 + night).await;
         if night == 2 {
-            let back = PointRequest {
-                direction: septet_registry::Direction::Back(None),
-                reason: "bad night".into(),
-                force: false,
-                hold_until: None,
-            };
+            let back = PointRequest::new(septet_registry::Direction::Back(None), "bad night");
             let by = septet_registry::By::new("operator", world.clock_now());
             let live = septet_registry::PointerName::live();
             let _ = world.registry.move_pointer(&recs(), &live, &back, &by).await.unwrap();
@@ -386,7 +344,7 @@ async fn an_older_version_that_passes_late_is_not_promoted_over_a_newer_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readers_are_not_sent_to_a_table_that_is_colder_than_the_one_they_leave() {
+async fn a_table_that_is_colder_than_one_that_is_hardly_read_goes_live() {
     let world = World::empty().await;
     for (table, reads) in [("recs-1", 20_000), ("recs-2", 12_000), ("recs-3", 20_000)] {
         world.table(table, 8).await;
@@ -394,8 +352,11 @@ async fn readers_are_not_sent_to_a_table_that_is_colder_than_the_one_they_leave(
         world.say(&signal(table)).await.unwrap();
     }
     let versions = world.versions().await;
-    let Some(PromotionState::Skipped(why)) = &versions[1].promotion_state else { panic!("{versions:?}") };
-    assert!(why.contains("warm for 12000 reads a second and the live one for 20000"), "{why}");
+    assert_eq!(
+        versions[1].promotion_state,
+        Some(PromotionState::Promoted),
+        "nothing was read of the live one"
+    );
     assert_eq!(world.live().await.unwrap().version, VersionNumber::new(3));
 }
 

@@ -54,27 +54,17 @@ async fn an_empty_table_is_rejected_as_empty() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_keys_are_named_with_the_right_ones() {
     for (keys, expected) in [
-        (&[("id", "S")][..], "primaryKey: partition key: user_id (S) expected, id (S) seen"),
-        (&[("user_id", "N")], "primaryKey: partition key: user_id (S) expected, user_id (N) seen"),
-        (&[("user_id", "S"), ("day", "S")], "primaryKey: sort key: none expected, day (S) seen"),
+        (&[("id", "S")][..], "not sealed: partition key: user_id (S) expected, id (S) seen"),
+        (&[("user_id", "N")], "not sealed: partition key: user_id (S) expected, user_id (N) seen"),
+        (&[("user_id", "S"), ("day", "S")], "not sealed: sort key: none expected, day (S) seen"),
     ] {
         let world = World::empty().await;
         world.emulator.create_table(TABLE, keys).await;
         world.say(&signal(TABLE)).await.unwrap();
-        assert_eq!(rejected(&world).await[0], expected);
+        let version = world.version().await;
+        assert_eq!((version.state, version.reason()), (State::Rejected, Some(expected)));
+        assert_eq!(world.emulator.resource_policy(TABLE), None);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn time_to_live_is_a_failed_check() {
-    let world = World::with_table().await;
-    let on = aws_sdk_dynamodb::types::TimeToLiveSpecification::builder();
-    let on = on.attribute_name("expires_at").enabled(true).build().unwrap();
-    let client = world.emulator.client();
-    client.update_time_to_live().table_name(TABLE).time_to_live_specification(on).send().await.unwrap();
-    world.say(&signal(TABLE)).await.unwrap();
-    let reasons = rejected(&world).await;
-    assert!(reasons[0].starts_with("timeToLive: time to live is on, by the attribute \"expires_at\""));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,11 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use jiff::{SignedDuration, Timestamp};
-use on_publish::{Answer, Config, Error, Handler, Later, Letter, Queue, QueueError, Sharing, Summary};
+use on_publish::{
+    Answer, Capacity, Config, DeadLetter, Error, Handler, Later, Letter, Operations, Queue, QueueError,
+    Sharing, Summary,
+};
+use septet_aws::CallError;
 use septet_contract::Contract;
 use septet_emulator::Emulator;
 use septet_registry::invariants::{self, Snapshot};
@@ -88,7 +92,7 @@ impl Hand {
 
 /// What was put back onto the queue.
 #[derive(Debug, Default)]
-pub(crate) struct Shelf(Mutex<VecDeque<Later>>, Mutex<bool>);
+pub(crate) struct Shelf(Mutex<VecDeque<Later>>, Mutex<bool>, Mutex<Vec<DeadLetter>>);
 
 #[async_trait]
 impl Queue for Shelf {
@@ -99,6 +103,11 @@ impl Queue for Shelf {
             return Err(QueueError::Failed { queue, code, retryable: true, source });
         }
         self.0.lock().unwrap().push_back(later.clone());
+        Ok(())
+    }
+
+    async fn bury(&self, letter: &DeadLetter) -> Result<(), QueueError> {
+        self.2.lock().unwrap().push(letter.clone());
         Ok(())
     }
 }
@@ -112,8 +121,42 @@ impl Shelf {
         self.0.lock().unwrap().pop_front()
     }
 
+    /// Kinds of the errors of the messages that went to the dead letters.
+    pub(crate) fn buried(&self) -> Vec<&'static str> {
+        self.2.lock().unwrap().iter().map(|letter| letter.kind).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.lock().unwrap().len()
+    }
+}
+
+/// Capacity units that tables consumed, as the test says.
+#[derive(Debug, Default)]
+pub(crate) struct Consumed(Mutex<Vec<(TableName, Operations, Timestamp, f64)>>);
+
+impl Consumed {
+    pub(crate) fn add(&self, table: &str, operations: Operations, at: Timestamp, units: f64) {
+        self.0.lock().unwrap().push((name(table), operations, at, units));
+    }
+}
+
+#[async_trait]
+impl Capacity for Consumed {
+    async fn consumed(
+        &self,
+        table: &TableName,
+        operations: Operations,
+        since: Timestamp,
+        until: Timestamp,
+        period: SignedDuration,
+    ) -> Result<Vec<(Timestamp, f64)>, CallError> {
+        let counted = self.0.lock().unwrap();
+        let of = counted
+            .iter()
+            .filter(|(of, which, at, _)| of == table && *which == operations && (since..until).contains(at));
+        let begins = |at: &Timestamp| at.as_second().div_euclid(period.as_secs()) * period.as_secs();
+        Ok(of.map(|(_, _, at, units)| (Timestamp::from_second(begins(at)).unwrap(), *units)).collect())
     }
 }
 
@@ -139,6 +182,7 @@ pub(crate) struct World {
     /// Where functions of publishers are; nobody is there unless a test is.
     pub(crate) lambda: String,
     pub(crate) sharing: Sharing,
+    pub(crate) capacity: Arc<Consumed>,
     invocations: Mutex<u32>,
 }
 
@@ -164,10 +208,17 @@ impl World {
             lines: Lines::default(),
             lambda: "http://127.0.0.1:9".into(),
             sharing: Sharing::default(),
+            capacity: Arc::default(),
             invocations: Mutex::new(0),
         };
         world.put_contract(CONTRACT).await;
+        world.create_from(world.clock.now());
         world
+    }
+
+    /// Has tables created from now on say that they were created then.
+    pub(crate) fn create_from(&self, at: Timestamp) {
+        self.emulator.settings(|settings| settings.created_at = Some(at.as_millisecond() as f64 / 1000.0));
     }
 
     /// A world with the dataset `recs` and a good table of it.
@@ -199,6 +250,7 @@ impl World {
                 keep_newest: settings.keep_newest,
                 grace_minutes: settings.grace_minutes,
                 poll_seconds: settings.poll_seconds,
+                order: Default::default(),
             },
             document: contract.to_json().to_owned(),
             digest: contract.digest(),
@@ -213,6 +265,7 @@ impl World {
         Config {
             registry_table: REGISTRY.into(),
             queue_url: "http://127.0.0.1/queue".into(),
+            dead_letters_url: "http://127.0.0.1/dead-letters".into(),
             seal_policy: SealPolicy::new([Emulator::PRINCIPAL]).unwrap(),
             patience: SignedDuration::from_hours(24),
             sharing: Sharing::default(),
@@ -238,7 +291,9 @@ impl World {
             .endpoint_url(&self.lambda)
             .build();
         let (functions, metrics) = (Arc::new(Lambda::new(&sdk)), Metrics::to(self.lines.clone()));
-        Handler::new(registry, tables, queue, functions, metrics, self.clock.clone(), config)
+        let capacity = self.capacity.clone();
+        let clock = self.clock.clone();
+        Handler { registry, tables, queue, functions, capacity, metrics, clock, config }
     }
 
     /// A new invocation that may take a minute.
@@ -251,7 +306,13 @@ impl World {
     }
 
     pub(crate) fn letter(&self, body: &Value) -> Letter {
-        Letter { body: body.to_string(), hops: 0, sent_at: self.clock.now() }
+        Letter {
+            body: body.to_string(),
+            hops: 0,
+            sent_at: self.clock.now(),
+            table_id: None,
+            is_redriven: false,
+        }
     }
 
     /// Handles a message in a fresh process.
@@ -343,17 +404,24 @@ impl World {
 
 pub(crate) fn letter_of(later: &Later) -> Letter {
     let sent_at = Timestamp::from_millisecond(later.sent_at).unwrap();
-    Letter { body: later.body.clone(), hops: later.hops, sent_at }
+    Letter {
+        body: later.body.clone(),
+        hops: later.hops,
+        sent_at,
+        table_id: later.table_id.clone(),
+        is_redriven: false,
+    }
 }
 
 /// A batch of the queue; the messages are named `m-0`, `m-1` and so on.
 pub(crate) fn batch(bodies: &[String]) -> Value {
+    let sent = start().as_millisecond() + 1000;
     let records: Vec<_> = bodies
         .iter()
         .enumerate()
         .map(|(at, body)| {
             json!({"messageId": format!("m-{at}"), "body": body, "eventSource": "aws:sqs",
-                "attributes": {"SentTimestamp": start().as_millisecond().to_string()}})
+                "attributes": {"SentTimestamp": sent.to_string()}})
         })
         .collect();
     json!({"Records": records})

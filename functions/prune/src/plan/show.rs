@@ -22,7 +22,7 @@ impl fmt::Display for Step {
             Self::Confirm { version, table, .. } => {
                 write!(f, "confirm {version} {table}: it is being deleted")
             }
-            Self::Delete { version, table, id } => write!(f, "delete {version} {table}: table id {id}"),
+            Self::Delete { version, table, id, .. } => write!(f, "delete {version} {table}: table id {id}"),
         }
     }
 }
@@ -51,6 +51,9 @@ impl fmt::Display for Plan {
         }
         for skip in &self.skips {
             write!(f, "\n  skip {}: {}", skip.table, skip.reason)?;
+        }
+        for older in &self.older {
+            write!(f, "\n  older than the contract: {}, created {}", older.table, older.created_at)?;
         }
         write!(f, "\nretention of {}", self.retention)
     }

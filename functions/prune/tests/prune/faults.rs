@@ -141,12 +141,7 @@ async fn what_somebody_points_at_between_plan_and_deed_is_not_retired() {
     let meanwhile = Fault::meanwhile("TransactWriteItems", move || {
         let registry = registry.clone();
         async move {
-            let to = PointRequest {
-                direction: Direction::To(number(1)),
-                reason: "the nights after it are bad".into(),
-                force: false,
-                hold_until: None,
-            };
+            let to = PointRequest::new(Direction::To(number(1)), "the nights after it are bad");
             let _ = registry.move_pointer(&recs(), &PointerName::live(), &to, &by(9_999)).await.unwrap();
         }
     });
@@ -167,12 +162,8 @@ async fn pruners_and_pointers_at_the_same_time_break_no_invariant() {
     let sweeps = prunes.iter().map(|prune| prune.handle(json!({}), &INVOCATION));
     let (registry, live) = (&world.registry, PointerName::live());
     let points = (0..12).map(async |turn: u64| {
-        let to = PointRequest {
-            direction: Direction::To(number(turn % 7 + 1)),
-            reason: "turn".into(),
-            force: true,
-            hold_until: None,
-        };
+        let to =
+            PointRequest { force: true, ..PointRequest::new(Direction::To(number(turn % 7 + 1)), "turn") };
         registry.move_pointer(&recs(), &live, &to, &by(1000)).await.map(drop)
     });
     let (sweeps, points) =
@@ -193,13 +184,13 @@ async fn a_dataset_that_cannot_be_read_stops_no_other() {
     let put = world.emulator.backdoor().put_item().table_name(REGISTRY);
     let s = |text: &str| AttributeValue::S(text.into());
     let put = put.item("pk", s("DATASET#broken")).item("sk", s("VERSION#0000000001"));
-    put.item("format", AttributeValue::N("2".into())).send().await.unwrap();
+    put.item("format", AttributeValue::N("3".into())).send().await.unwrap();
     let summary = world.sweep(10_000).await;
     assert_eq!(world.state(1).await, State::Retiring);
     let [failure] = summary.failed.as_slice() else { panic!("{summary:#?}") };
     assert_eq!((failure.dataset.clone(), failure.kind), (Some(set("broken")), "Registry.Unreadable"));
     assert!(
-        failure.error.contains("it has format 2, this Septet knows formats up to 1"),
+        failure.error.contains("it has format 3, this Septet knows formats up to 2"),
         "{}",
         failure.error
     );

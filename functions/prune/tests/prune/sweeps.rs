@@ -7,7 +7,7 @@ use crate::world::*;
 use VerdictOutcome::{Failed, Passed};
 
 fn point(direction: Direction) -> PointRequest {
-    PointRequest { direction, reason: "because".into(), force: false, hold_until: None }
+    PointRequest::new(direction, "because")
 }
 
 #[tokio::test]
@@ -283,7 +283,16 @@ async fn a_bad_event_or_an_unknown_dataset_is_an_error_and_nothing_is_done() {
 #[test]
 fn every_metric_of_a_sweep_that_somebody_must_act_on_has_its_alarm() {
     let template = include_str!("../../../../template.yaml");
-    for metric in [prune::LIVE_VERSION_AGE, prune::LIVE_TABLE_GONE, prune::PLAN_REFUSED, prune::FAILURES] {
+    for metric in [
+        prune::LIVE_VERSION_AGE,
+        prune::LIVE_TABLE_GONE,
+        prune::PLAN_REFUSED,
+        prune::FAILURES,
+        prune::VERSIONS_ABANDONED,
+        prune::PROMOTIONS_PENDING,
+        prune::TABLES_KEPT,
+        prune::HOLD_REMINDERS,
+    ] {
         assert!(template.contains(&format!("MetricName: {metric}\n")), "{metric}");
     }
 }

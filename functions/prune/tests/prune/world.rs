@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use prune::{Prune, Summary};
 use septet_emulator::Emulator;
@@ -93,6 +94,7 @@ impl World {
             keep_newest,
             grace_minutes: 1,
             poll_seconds: 300,
+            order: DatasetOrder::Created,
         };
         let (document, digest) = ("{}".into(), "d".into());
         let new = NewContract { dataset: set(name), settings, document, digest, over: None, reason: None };
@@ -116,6 +118,8 @@ impl World {
             created_by: "ds".into(),
             noticed_by: "CreateTable".into(),
             patience: SignedDuration::from_hours(24),
+            created_at: at(now),
+            signal: None,
         };
         let dataset = set(table.split('-').next().unwrap());
         self.registry.announce(&dataset, &new, &by(now)).await.unwrap().into_result().unwrap()
@@ -123,10 +127,11 @@ impl World {
 
     pub(crate) async fn seal(&self, version: &Version, now: i64) {
         let facts = self.tables.describe(&version.table).await.unwrap().unwrap();
-        let sealed = self.tables.seal(&facts, std::time::Duration::ZERO).await;
+        let sealed =
+            self.tables.seal(&facts, version.seal_id.as_ref().unwrap(), std::time::Duration::ZERO).await;
         assert!(matches!(sealed.unwrap(), Sealing::Sealed(_)));
         let readiness = Readiness { rung: Rung::Signal, items: None, digest: None, by: None };
-        let sealed = self.registry.seal(&version.dataset, version.version, &readiness, &by(now)).await;
+        let sealed = self.registry.seal(&version.dataset, version.version, &readiness.into(), &by(now)).await;
         let _ = sealed.unwrap().into_result().unwrap();
     }
 
@@ -237,6 +242,42 @@ impl World {
     pub(crate) async fn existing(&self) -> Vec<String> {
         let tables = self.tables.list().await.unwrap().into_iter().map(|table| table.to_string());
         tables.filter(|table| table.starts_with("recs-")).collect()
+    }
+
+    async fn update_version(
+        &self,
+        version: u64,
+        update: &str,
+        value: Option<AttributeValue>,
+        attribute: &str,
+    ) {
+        let key = |text: String| AttributeValue::S(text);
+        let call = self.emulator.backdoor().update_item().table_name(REGISTRY);
+        let call =
+            call.key("pk", key("DATASET#recs".into())).key("sk", key(format!("VERSION#{version:010}")));
+        let call = call.update_expression(update).expression_attribute_names("#a", attribute);
+        let call = match value {
+            Some(value) => call.expression_attribute_values(":v", value),
+            None => call,
+        };
+        call.send().await.unwrap();
+    }
+
+    /// Sets a text in a version's item, as another release may have left it.
+    pub(crate) async fn set_in_version(&self, version: u64, attribute: &str, text: &str) {
+        let value = AttributeValue::S(text.into());
+        self.update_version(version, "SET #a = :v", Some(value), attribute).await;
+    }
+
+    /// Takes an attribute out of a version's item.
+    pub(crate) async fn take_from_version(&self, version: u64, attribute: &str) {
+        self.update_version(version, "REMOVE #a", None, attribute).await;
+    }
+
+    /// Has a version say that its table was known to be complete by this sign.
+    pub(crate) async fn set_readiness(&self, version: u64, rung: &str) {
+        let rung = AttributeValue::M([("rung".to_owned(), AttributeValue::S(rung.into()))].into());
+        self.update_version(version, "SET #a = :v", Some(rung), "readiness").await;
     }
 
     /// Deletes a table behind everybody's back.

@@ -119,3 +119,25 @@ fn a_profile_says_its_format_and_one_of_another_is_refused() {
         serde_json::from_str::<Profile>(&text.replacen("\"format\":1", "\"format\":2", 1)).unwrap_err();
     assert!(error.to_string().starts_with("format 2 is not known to this Septet"), "{error}");
 }
+
+/// The profile that release 0.1.0 kept of a version with eight items.
+fn recorded() -> String {
+    let items = include_str!("../../../../tests/upgrade/0.1.0/registry.json");
+    let items: serde_json::Value = serde_json::from_str(items).unwrap();
+    let kept = items.as_array().unwrap().iter().find(|item| item["sk"]["S"] == "PROFILE").unwrap();
+    kept["document"]["M"]["profile"]["S"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_profile_of_0_1_0_is_read_and_merged_without_loss() {
+    let text = recorded();
+    let kept: Profile = serde_json::from_str(&text).unwrap();
+    assert_eq!(kept.items(), 8);
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(value(&json(&kept)), value(&text));
+    let mut twice = kept.clone();
+    twice.merge(kept.clone());
+    let nulls =
+        |profile: &Profile| -> Vec<u64> { profile.statistics().iter().map(|one| one.nulls).collect() };
+    assert_eq!((twice.items(), nulls(&twice)), (16, nulls(&kept).iter().map(|nulls| nulls * 2).collect()));
+}

@@ -8,3 +8,4 @@ mod faults;
 mod following;
 mod nights;
 mod reads;
+mod upgrade;

@@ -66,6 +66,7 @@ impl Nights {
                 keep_newest: 7,
                 grace_minutes: 15,
                 poll_seconds,
+                order: Default::default(),
             },
             document: "{}".into(),
             digest: "d1".into(),
@@ -116,11 +117,13 @@ impl Publisher {
             created_by: "tester".into(),
             noticed_by: "CreateTable".into(),
             patience: SignedDuration::from_hours(6),
+            created_at: by().now,
+            signal: None,
         };
         let version = self.registry.announce(&recs(), &announcement, &by()).await.unwrap();
         let version = version.into_result().unwrap().version;
         let ready = Readiness { rung: Rung::Signal, items: None, digest: None, by: None };
-        self.registry.seal(&recs(), version, &ready, &by()).await.unwrap().into_result().unwrap();
+        self.registry.seal(&recs(), version, &ready.into(), &by()).await.unwrap().into_result().unwrap();
         version
     }
 
@@ -144,19 +147,19 @@ impl Publisher {
     }
 
     pub(crate) async fn roll_back(&self) -> Pointer {
-        let request = PointRequest {
-            direction: Direction::Back(None),
-            reason: "bad night".into(),
-            force: false,
-            hold_until: None,
-        };
+        let request = PointRequest::new(Direction::Back(None), "bad night");
         let live = PointerName::live();
         self.registry.move_pointer(&recs(), &live, &request, &by()).await.unwrap().into_result().unwrap()
     }
 
     pub(crate) async fn release(&self) {
         let live = PointerName::live();
-        self.registry.release(&recs(), &live, "well again", &by()).await.unwrap().into_result().unwrap();
+        self.registry
+            .release(&recs(), &live, &ReleaseRequest::own("well again"), &by())
+            .await
+            .unwrap()
+            .into_result()
+            .unwrap();
     }
 
     /// Sets a number in the pointer item, behind the registry's back.

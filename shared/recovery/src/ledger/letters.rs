@@ -41,14 +41,14 @@ impl Ledger {
     ) -> Result<Turn, Error> {
         let key = letter_key(&run.feed, letter);
         let held = self.get::<LetterItem>(&key).await?;
-        let (item, revision) = (held.as_ref().map(|held| &held.value), held.as_ref().map(|it| it.revision));
+        let item = held.as_ref().map(|held| &held.value);
         let turn = decide::turn(run, window, item, letter, &lease.owner, now);
         if turn != Turn::Now {
             return Ok(turn);
         }
         let lease = Some(lease.clone());
         let next = LetterItem { redrives: letter.redrives, injected: false, lease, updated_at: now };
-        let taken = self.swap(key, next, revision).await?;
+        let taken = self.swap(key, next, held.as_ref()).await?;
         Ok(taken.map_or(Turn::Later(now + SOON), |_| Turn::Now))
     }
 
@@ -63,7 +63,7 @@ impl Ledger {
         let held = self.get::<LetterItem>(&key).await?;
         let redrives = letter.redrives + 1;
         let next = LetterItem { redrives, injected: false, lease: None, updated_at: now };
-        self.swap(key, next, held.map(|held| held.revision)).await.map(drop)
+        self.swap(key, next, held.as_ref()).await.map(drop)
     }
 
     /// Notes that a sink took a record: its window counts it so, and it is on record.
@@ -86,8 +86,8 @@ impl Ledger {
             let item = LetterItem { redrives, injected: true, lease: None, updated_at: by.now };
             let window_key = window_key(&run.feed, run.run, letter.window);
             let writes = vec![
-                write(key.clone(), &item, held.map(|held| held.revision))?,
-                write(window_key, &decide::brought_in(&window.value, by.now), Some(window.revision))?,
+                write(key.clone(), &item, held.as_ref())?,
+                write(window_key, &decide::brought_in(&window.value, by.now), Some(&window))?,
             ];
             Ok(Decided::Write(writes, ()))
         });

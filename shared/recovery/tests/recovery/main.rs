@@ -8,5 +8,6 @@ mod runs;
 mod servers;
 mod sinks;
 mod traps;
+mod upgrade;
 mod workers;
 mod world;

@@ -6,12 +6,11 @@ use super::Act;
 use crate::audit::{Action, Record};
 use crate::dataset::{Claim, Dataset, Promotion};
 use crate::error::Refusal;
-use crate::transaction::{Decision, Expect, Item, Key, Transaction, Witness, Write};
-use crate::version::{Counts, Lease, PromotionState, Readiness, Sharing, Verdict, VerdictOutcome, Version};
-use crate::{PointerName, State, TableId, TableName};
-
-/// DynamoDB takes 100 actions in a transaction (TransactWriteItems); two are the version and its record.
-const MOST_WITNESSES: usize = 98;
+use crate::transaction::{Decision, Expect, Item, Transaction, Write};
+use crate::version::{
+    Counts, KnownSignal, Lease, PromotionState, Readiness, Sharing, Verdict, VerdictOutcome, Version, Wait,
+};
+use crate::{PointerName, SealId, State, TableId, TableName};
 
 /// A table that was seen and that a dataset claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +27,10 @@ pub struct Announcement {
     pub noticed_by: String,
     /// For how long it may stay incomplete before it is abandoned.
     pub patience: SignedDuration,
+    /// Creation time of the table.
+    pub created_at: Timestamp,
+    /// Signal that hands the table over, if one did.
+    pub signal: Option<KnownSignal>,
 }
 
 /// Makes a table a version of a dataset, once: the table's id is what makes it the same table.
@@ -65,6 +68,18 @@ pub fn announce(
         pointed_by: Default::default(),
         last_pointed_at: None,
         delete_after: None,
+        seal_id: Some(SealId::of(&dataset.dataset, number, &new.table_id, act.at)),
+        created_at: Some(new.created_at),
+        as_of: new.signal.as_ref().and_then(|signal| signal.as_of),
+        first_live_at: None,
+        withdrawn: None,
+        discard: None,
+        owner_protected: false,
+        signal: new.signal.clone(),
+        untagged_at: None,
+        waits: None,
+        offers: None,
+        carried: Default::default(),
     };
     let record = Record {
         version: Some(number),
@@ -93,22 +108,125 @@ pub fn announce(
     Decision::Commit(Box::new(Transaction { writes, witnesses: Vec::new(), record }), version)
 }
 
-/// Records that a table is complete and that nobody can change it any more.
+/// Facts of a table that was sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealFacts {
+    /// Sign by which the table was known to be complete.
+    pub readiness: Readiness,
+    /// Time that the data stands for.
+    pub as_of: Option<Timestamp>,
+    /// Keys, indexes and read limits of the table.
+    pub offers: Option<serde_json::Value>,
+    /// Creation time of the table, which release 0.1.0 did not keep.
+    pub created_at: Option<Timestamp>,
+}
+
+impl From<Readiness> for SealFacts {
+    fn from(readiness: Readiness) -> Self {
+        Self { readiness, as_of: None, offers: None, created_at: None }
+    }
+}
+
+/// Records that a table is complete and sealed; the contract in force from then on decides on the version.
 ///
-/// The caller has sealed the table and proved it before.
-pub fn seal(version: &Version, readiness: Readiness, act: &Act) -> Decision<Version> {
-    if version.state != State::Announced && version.readiness.is_some() && version.state.has_table() {
+/// The caller has sealed the table and proved it before. A version that was abandoned, or rejected before its table was
+/// sealed, is sealed too: a signal for it is not lost.
+pub fn seal(dataset: &Dataset, version: &Version, facts: &SealFacts, act: &Act) -> Decision<Version> {
+    if version.was_sealed() && version.state.has_table() {
         return Decision::Already(version.clone());
     }
-    let reason = format!("complete by {}", rung_text(&readiness));
+    if let Some(mark) = &version.discard {
+        return Decision::Refuse(Refusal::Discarded { version: version.version, by: mark.by.clone() });
+    }
+    let reason = format!("complete by {}", rung_text(version, &facts.readiness));
     change(version, State::Sealed, Action::Seal, Some(reason), act, |version| {
-        version.readiness = Some(readiness);
+        version.readiness = Some(facts.readiness.clone());
+        version.contract = dataset.contract;
+        version.as_of = facts.as_of.or(version.as_of);
+        version.offers = facts.offers.clone();
+        version.created_at = version.created_at.or(facts.created_at);
+        version.verdict = None;
+        version.signal = None;
     })
 }
 
-fn rung_text(readiness: &Readiness) -> String {
+/// Puts a signal on record whose table cannot be sealed yet, so that a sweep can finish what it began.
+pub fn record_signal(version: &Version, signal: &KnownSignal, act: &Act) -> Decision<Version> {
+    if version.signal.as_ref() == Some(signal) || version.was_sealed() {
+        return Decision::Already(version.clone());
+    }
+    if let Some(mark) = &version.discard {
+        return Decision::Refuse(Refusal::Discarded { version: version.version, by: mark.by.clone() });
+    }
+    if !matches!(version.state, State::Announced | State::Abandoned | State::Rejected) {
+        return refuse(version, State::Sealed);
+    }
+    let reason = if signal.adopted { "adopted by an operator" } else { "signalled" };
+    note(version, Action::Signal, reason.to_owned(), act, |version| version.signal = Some(signal.clone()))
+}
+
+/// Records that a settled table was seen without the tag `septet:ready`, so that the tag counts once it is there.
+pub fn see_untagged(version: &Version, act: &Act) -> Decision<Version> {
+    if version.untagged_at.is_some() || version.was_sealed() {
+        return Decision::Already(version.clone());
+    }
+    note(version, Action::SeeUntagged, "the table has no tag septet:ready yet".into(), act, |version| {
+        version.untagged_at = Some(act.at);
+    })
+}
+
+/// Gives a version that has no seal id one: release 0.1.0 gave none, and drops it from versions that it rewrites.
+pub fn name_seal(version: &Version, act: &Act) -> Decision<Version> {
+    if version.seal_id.is_some() {
+        return Decision::Already(version.clone());
+    }
+    note(version, Action::NameSeal, "its seal gets an id".into(), act, |version| {
+        version.seal_id =
+            Some(SealId::of(&version.dataset, version.version, &version.table_id, version.announced_at));
+    })
+}
+
+/// Records that a table was protected against deletion before Septet sealed it: that protection is never lifted.
+pub fn see_protection(version: &Version, act: &Act) -> Decision<Version> {
+    if version.owner_protected {
+        return Decision::Already(version.clone());
+    }
+    let reason = "the table was protected against deletion before it was sealed".into();
+    note(version, Action::SeeProtection, reason, act, |version| version.owner_protected = true)
+}
+
+/// Records why a version does not go on, where that is not on record yet.
+pub fn wait(version: &Version, reason: &str, act: &Act) -> Decision<Version> {
+    if version.waits.as_ref().is_some_and(|waits| waits.reason == reason) {
+        return Decision::Already(version.clone());
+    }
+    note(version, Action::Wait, reason.to_owned(), act, |version| {
+        version.waits = Some(Wait { reason: reason.to_owned(), since: act.at });
+    })
+}
+
+/// Rejects a version whose table must not be sealed; the table stays as it is.
+pub fn reject_unsealed(version: &Version, verdict: Verdict, act: &Act) -> Decision<Version> {
+    if version.was_sealed() {
+        return refuse(version, State::Rejected);
+    }
+    let known = version.verdict.as_ref().map(|known| &known.reasons);
+    if version.state == State::Rejected && known != Some(&verdict.reasons) {
+        let reason = verdict.reasons.first().cloned().unwrap_or_default();
+        return note(version, Action::TakeOver, reason, act, |version| {
+            (version.verdict, version.signal) = (Some(verdict), None);
+        });
+    }
+    let reason = verdict.reasons.first().cloned();
+    change(version, State::Rejected, Action::Reject, reason, act, |version| {
+        (version.verdict, version.signal) = (Some(verdict), None);
+    })
+}
+
+fn rung_text(version: &Version, readiness: &Readiness) -> String {
     use crate::version::Rung;
     let rung = match readiness.rung {
+        Rung::Signal if version.signal.as_ref().is_some_and(|signal| signal.adopted) => "adoption",
         Rung::Manifest => "a signal with a manifest",
         Rung::Import => "a finished import",
         Rung::Signal => "a signal",
@@ -135,7 +253,9 @@ pub fn begin_check(version: &Version, lease: Lease, act: &Act) -> Decision<Versi
             owner: held.owner.clone(),
             until: held.until,
         }),
-        (State::Rejected, _) if !errored(version) => refuse(version, State::Checking),
+        (State::Rejected, _) if !errored(version) || !version.was_sealed() => {
+            refuse(version, State::Checking)
+        }
         (state, _) => {
             let taken_over = state == State::Checking;
             let action = if taken_over { Action::TakeOver } else { Action::Check };
@@ -219,89 +339,19 @@ pub fn abandon(version: &Version, act: &Act) -> Decision<Version> {
     change(version, State::Abandoned, Action::Abandon, Some(reason), act, |_| ())
 }
 
-/// Records that a version's table vanished by other hands.
-///
-/// A version that a pointer names stays as it is, for no pointer may name a version that is not valid:
-/// somebody has to point elsewhere first.
-pub fn lose(version: &Version, act: &Act) -> Decision<Version> {
-    if let Some(refusal) = pointed(version) {
-        return Decision::Refuse(refusal);
-    }
-    if version.state == State::Retiring {
-        return delete(version, act);
-    }
-    change(version, State::Lost, Action::Lose, Some("the table vanished by other hands".into()), act, |it| {
-        (it.lease, it.sharing) = (None, None);
-    })
-}
-
-/// Marks a version whose table is going to be deleted, so that no pointer can come to it any more.
-///
-/// `kept` are the valid versions that make this one superfluous: a valid version is retired only while
-/// `keep` newer ones are valid, which the transaction asks of each of them.
-pub fn retire(
-    version: &Version,
-    kept: &[Version],
-    keep: u32,
-    grace: SignedDuration,
-    reason: &str,
-    act: &Act,
-) -> Decision<Version> {
-    if let Some(refusal) = pointed(version) {
-        return Decision::Refuse(refusal);
-    }
-    if let Some(until) = version.last_pointed_at.map(|at| later(at, grace))
-        && act.at < until
-    {
-        return Decision::Refuse(Refusal::InGrace { version: version.version, until });
-    }
-    let mut witnesses = Vec::new();
-    if version.state == State::Valid {
-        let newer = kept
-            .iter()
-            .filter(|kept| kept.state == State::Valid && kept.version > version.version)
-            .take(keep as usize);
-        witnesses.extend(
-            newer.map(|kept| Witness { key: Key::version(&kept.dataset, kept.version), state: State::Valid }),
-        );
-        if witnesses.len() < keep as usize {
-            return Decision::Refuse(Refusal::AmongNewest { version: version.version, keep });
-        }
-        // A transaction has no room for more; so many cannot all be retired while this one is being decided.
-        witnesses.truncate(MOST_WITNESSES);
-    }
-    let decision =
-        change(version, State::Retiring, Action::Retire, Some(reason.to_owned()), act, |version| {
-            version.delete_after = Some(later(act.at, grace));
-            version.promotion_state = None;
-        });
-    match decision {
-        Decision::Commit(mut transaction, version) => {
-            transaction.witnesses = witnesses;
-            Decision::Commit(transaction, version)
-        }
-        other => other,
-    }
-}
-
-/// Records that a retiring version's table is gone.
-pub fn delete(version: &Version, act: &Act) -> Decision<Version> {
-    change(version, State::Deleted, Action::Delete, None, act, |_| ())
-}
-
-fn pointed(version: &Version) -> Option<Refusal> {
+pub(super) fn pointed(version: &Version) -> Option<Refusal> {
     (!version.pointed_by.is_empty()).then(|| Refusal::Pointed {
         version: version.version,
         by: version.pointed_by.iter().map(PointerName::clone).collect(),
     })
 }
 
-fn refuse(version: &Version, to: State) -> Decision<Version> {
+pub(super) fn refuse(version: &Version, to: State) -> Decision<Version> {
     Decision::Refuse(Refusal::State { version: version.version, is: version.state, to })
 }
 
 /// Moves a version to a state, with its record; only a check may be begun anew in the state it is in.
-fn change(
+pub(super) fn change(
     version: &Version,
     to: State,
     action: Action,
@@ -320,6 +370,7 @@ fn change(
     if version.state != to {
         changed.state = to;
         changed.entered_at = act.at;
+        changed.waits = None;
     }
     edit(&mut changed);
     let record = Record {
@@ -328,6 +379,27 @@ fn change(
         after: Some(to.to_string()),
         revision: Some(changed.revision),
         reason,
+        ..act.record(&version.dataset, action)
+    };
+    let writes = vec![Write { item: changed.clone().into(), expect: Expect::Revision(version.revision) }];
+    Decision::Commit(Box::new(Transaction { writes, witnesses: Vec::new(), record }), changed)
+}
+
+/// Changes a version without moving it to another state, with its record.
+pub(super) fn note(
+    version: &Version,
+    action: Action,
+    reason: String,
+    act: &Act,
+    edit: impl FnOnce(&mut Version),
+) -> Decision<Version> {
+    let mut changed = version.clone();
+    changed.revision += 1;
+    edit(&mut changed);
+    let record = Record {
+        version: Some(version.version),
+        revision: Some(changed.revision),
+        reason: Some(reason),
         ..act.record(&version.dataset, action)
     };
     let writes = vec![Write { item: changed.clone().into(), expect: Expect::Revision(version.revision) }];

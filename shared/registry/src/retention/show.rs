@@ -18,7 +18,10 @@ impl fmt::Display for Keep {
         match self {
             Self::Named { by } => write!(f, "named by {by}"),
             Self::Left { until } => write!(f, "left by a pointer, kept until {until}"),
-            Self::Newest { place } => write!(f, "newest valid version, place {place}"),
+            Self::Newest { place } => write!(f, "newest good version, place {place}"),
+            Self::Held => f.write_str("live before a hold that is in force"),
+            Self::Withdrawn { until } => write!(f, "withdrawn, kept until {until}"),
+            Self::AfterHold => f.write_str("superfluous since a hold ended, goes with a later sweep"),
             Self::Served { by } => match by.as_slice() {
                 [one] => write!(f, "served by reader {one}"),
                 [one, more @ ..] => write!(f, "served by reader {one} and {} more", more.len()),
@@ -39,7 +42,7 @@ impl fmt::Display for Plan {
         let (retire, delete) = (count(Act::Retire), count(Act::Delete));
         write!(f, "{}: retire {retire}, delete {delete}, keep {}", self.dataset, self.keep.len())?;
         if self.is_refused() {
-            write!(f, "; refused: {} steps at once, at most {} may be", self.steps.len(), self.at_most)?;
+            write!(f, "; refused: {} steps at once, at most {} may be", self.counted(), self.at_most)?;
         }
         for step in &self.steps {
             write!(f, "\n  {} {} {}: {}", step.act, step.version, step.table, step.reason)?;

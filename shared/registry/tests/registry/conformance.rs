@@ -39,6 +39,7 @@ fn pointer(generation: u64) -> Pointer {
         poll_seconds: 300,
         trail: vec![number(3), number(2)],
         ahead: vec![],
+        carried: Default::default(),
     }
 }
 
@@ -57,6 +58,8 @@ pub(crate) async fn holds(store: Arc<dyn Store>) {
     lists_keep_their_order(&*store).await;
     documents_are_kept_by_name(&*store).await;
     entries_are_put_under_conditions(&*store).await;
+    documents_and_items_are_kept_apart(&*store).await;
+    malformed_transactions_are_refused(&*store).await;
 }
 
 async fn commits_are_conditional(store: &dyn Store) {
@@ -77,10 +80,12 @@ async fn commits_are_conditional(store: &dyn Store) {
     let all = store.list("DATASET#recs", "LOG#", Order::Rising, None).await.unwrap();
     assert_eq!(all, [Item::Record(record(1)), Item::Record(record(2))], "a refused commit leaves nothing");
 
-    let witness =
-        |state| Witness { key: Key { pk: "DATASET#recs".into(), sk: "VERSION#0000000009".into() }, state };
+    let witness = |revision| Witness {
+        key: Key { pk: "DATASET#recs".into(), sk: "VERSION#0000000009".into() },
+        revision,
+    };
     let unwitnessed =
-        Transaction { witnesses: vec![witness(State::Valid)], ..write(pointer(3), Expect::Revision(2), 4) };
+        Transaction { witnesses: vec![witness(1)], ..write(pointer(3), Expect::Revision(2), 4) };
     assert_eq!(commit(unwitnessed).await, Committed::Conflict);
 }
 
@@ -179,4 +184,41 @@ async fn entries_are_put_under_conditions(store: &dyn Store) {
     );
     let all = store.list("FEED#plays#RUN#1", "WINDOW#", Order::Rising, None).await.unwrap();
     assert_eq!(all, [next.item, second.item]);
+}
+
+async fn documents_and_items_are_kept_apart(store: &dyn Store) {
+    let (set, version) = (recs(), number(2));
+    store.put_document(&set, version, "PROFILE", &serde_json::json!({"items": 3})).await.unwrap();
+    let key = |sk: &str| Key { pk: "DATASET#recs#V#0000000002".into(), sk: sk.into() };
+    assert_eq!(store.get(&key("PROFILE")).await.unwrap(), None);
+    let part = Entry { key: key("SEGMENT#1"), revision: 1, body: serde_json::json!({"done": false}) };
+    let write = Write { item: Item::Entry(part.clone()), expect: Expect::Absent };
+    assert_eq!(store.put(&[write]).await.unwrap(), Committed::Done);
+    let listed = store.list(&part.key.pk, "", Order::Rising, None).await.unwrap();
+    assert_eq!(listed, [Item::Entry(part)]);
+    assert_eq!(store.documents(&set, version, "PROFILE").await.unwrap().len(), 1);
+    let error = store.documents(&set, version, "").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreadable, "{error}");
+}
+
+async fn malformed_transactions_are_refused(store: &dyn Store) {
+    let name = |nth: u32| PointerName::parse(format!("canary-{nth}")).unwrap();
+    let moved = |nth| Pointer { pointer: name(nth), ..pointer(1) };
+    let write = |nth| Write { item: Item::Pointer(moved(nth)), expect: Expect::Absent };
+    let commit = async |writes: Vec<Write>, witnesses: Vec<Witness>, id| {
+        store.commit(&Transaction { writes, witnesses, record: record(id) }).await
+    };
+    let witness = Witness { key: Item::Pointer(moved(1)).key(), revision: 1 };
+    for refused in [
+        commit(vec![write(1), write(1)], vec![], 100).await,
+        commit(vec![write(1)], vec![witness], 100).await,
+        commit((1..=100).map(write).collect(), vec![], 100).await,
+        store.put(&[write(1), write(1)]).await,
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, false), "{error}");
+    }
+    assert_eq!(store.get(&Item::Pointer(moved(1)).key()).await.unwrap(), None, "none of it was written");
+    let most = commit((1..=99).map(write).collect(), vec![], 100).await;
+    assert_eq!(most.unwrap(), Committed::Done, "with its record it has 100 actions");
 }

@@ -123,17 +123,51 @@ async fn an_item_of_a_newer_format_is_refused_and_left_alone() {
     let _ = registry.put_contract(&new_contract(Promotion::Auto, "d1"), &by(0)).await.unwrap();
     let mut item = emulator.items(TABLE).await.into_iter().find(|it| it["sk"].as_s().unwrap() == "DATASET");
     let newer = item.as_mut().unwrap();
-    newer.insert("format".into(), aws_sdk_dynamodb::types::AttributeValue::N("2".into()));
+    newer.insert("format".into(), aws_sdk_dynamodb::types::AttributeValue::N("3".into()));
     let put = emulator.client().put_item().table_name(TABLE).set_item(item.clone());
     put.send().await.unwrap();
     let error = registry.put_contract(&new_contract(Promotion::Auto, "d2"), &by(1)).await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unreadable, false));
     assert_eq!(
         error.to_string(),
-        "read the registry item DATASET#recs / DATASET: it has format 2, this Septet knows formats up to 1; \
+        "read the registry item DATASET#recs / DATASET: it has format 3, this Septet knows formats up to 2; \
          update this Septet"
     );
     assert!(emulator.items(TABLE).await.contains(&item.unwrap()));
+}
+
+/// Formats of the dataset, its pointer and its versions.
+async fn formats(emulator: &Emulator) -> std::collections::BTreeMap<String, String> {
+    let items = emulator.items(TABLE).await.into_iter().map(|item| {
+        let [pk, sk] = ["pk", "sk"].map(|name| item[name].as_s().unwrap().clone());
+        (pk, sk, item["format"].as_n().unwrap().clone())
+    });
+    let own = items.filter(|(pk, sk, _)| pk == "DATASET#recs" && !sk.starts_with("LOG#"));
+    own.filter(|(_, sk, format)| !sk.starts_with("CONTRACT#") && format != "1")
+        .map(|it| (it.1, it.2))
+        .collect()
+}
+
+#[tokio::test]
+async fn only_holds_and_valid_withdrawn_versions_are_kept_from_programs_of_0_1_0() {
+    let emulator = emulator().await;
+    let registry = registry(&emulator, 1);
+    let _ = registry.put_contract(&new_contract(Promotion::Auto, "d1"), &by(0)).await.unwrap();
+    for night in 1..=4 {
+        publish(&registry, &format!("recs-{night}"), VerdictOutcome::Passed, night).await;
+    }
+    assert_eq!(formats(&emulator).await.len(), 0);
+    let live = PointerName::live();
+    let back = request(Direction::Back(None));
+    let _ = registry.move_pointer(&recs(), &live, &back, &by(10)).await.unwrap().into_result().unwrap();
+    let two = |key: &str| (key.to_owned(), "2".to_owned());
+    assert_eq!(formats(&emulator).await, [two("DATASET"), two("VERSION#0000000004")].into());
+    let own = ReleaseRequest::own("mended");
+    let _ = registry.release(&recs(), &live, &own, &by(20)).await.unwrap().into_result().unwrap();
+    assert_eq!(formats(&emulator).await, [two("VERSION#0000000004")].into());
+    let retired = registry.retire(&recs(), number(4), "withdrawn", &by(10_000)).await.unwrap();
+    assert!(retired.into_result().unwrap().withdrawn.is_some());
+    assert_eq!(formats(&emulator).await.len(), 0);
 }
 
 #[tokio::test]

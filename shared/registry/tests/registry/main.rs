@@ -4,8 +4,12 @@
 
 mod conformance;
 mod dynamodb;
+mod intent;
+mod interleavings;
+mod memory;
 mod properties;
 mod retention;
 mod sharing;
 mod store;
 mod transitions;
+mod upgrade;

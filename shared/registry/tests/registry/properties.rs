@@ -53,6 +53,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::LostAnswer),
         1 => Just(Fault::LostRequest),
         1 => Just(Fault::Conflict),
+        1 => Just(Fault::Throttled),
     ]
 }
 
@@ -72,7 +73,7 @@ async fn take(registry: &Registry, step: &Step, now: &mut i64) -> Result<(), Err
             let _ = registry.announce(&set, &new, &by).await?;
         }
         Step::Seal(version) => {
-            let _ = registry.seal(&set, number(*version), &readiness(), &by).await?;
+            let _ = registry.seal(&set, number(*version), &readiness().into(), &by).await?;
         }
         Step::BeginCheck(version, owner) => {
             let lease = lease(&owner.to_string(), *now + 60);
@@ -106,7 +107,7 @@ async fn take(registry: &Registry, step: &Step, now: &mut i64) -> Result<(), Err
             let _ = registry.move_pointer(&set, &live, &request(Direction::Forward), &by).await?;
         }
         Step::Release => {
-            let _ = registry.release(&set, &live, "said so", &by).await?;
+            let _ = registry.release(&set, &live, &ReleaseRequest::own("said so"), &by).await?;
         }
         Step::Abandon(version) => {
             let _ = registry.abandon(&set, number(*version), &by).await?;
@@ -157,7 +158,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let memory = Memory::default();
+            let memory = Faulty::default();
             let registry = Registry::new(std::sync::Arc::new(memory.clone()), Entropy::from_seed(seed));
             let mut now = 0;
             let _ = registry.put_contract(&new_contract(Promotion::Auto, "first"), &by(now)).await.unwrap();
@@ -189,7 +190,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let memory = Memory::default();
+            let memory = Faulty::default();
             let registry = Registry::new(std::sync::Arc::new(memory.clone()), Entropy::from_seed(1));
             let mut now = 0;
             let _ = registry.put_contract(&new_contract(Promotion::Auto, "first"), &by(now)).await.unwrap();

@@ -100,12 +100,12 @@ async fn a_plan_with_too_many_steps_is_refused_as_a_whole() {
         publish(&registry, &format!("recs-{night}"), VerdictOutcome::Failed, night).await;
     }
     let refused = planned(&registry, 126).await;
-    assert_eq!((refused.steps.len(), refused.allowed(), refused.is_refused()), (6, [].as_slice(), true));
+    assert_eq!((refused.steps.len(), refused.allowed().count(), refused.is_refused()), (6, 0, true));
     insta::assert_snapshot!(refused);
     let holdings = Holdings::read(&registry, &recs(), at(126)).await.unwrap();
     let more = Policy { at_most: 6, ..policy(&holdings) };
-    assert_eq!(plan(&holdings, &more, at(126)).allowed().len(), 6);
-    assert_eq!(planned(&registry, 125).await.allowed().len(), 5);
+    assert_eq!(plan(&holdings, &more, at(126)).allowed().count(), 6);
+    assert_eq!(planned(&registry, 125).await.allowed().count(), 5);
 }
 
 #[tokio::test]
@@ -346,7 +346,12 @@ proptest! {
     fn a_plan_that_nobody_overtook_is_done_in_whole_and_leaves_nothing_to_do(rounds in rounds()) {
         play(rounds, |sweep| if !sweep.interfered {
             assert!(sweep.taken.iter().all(|(_, done)| *done), "{}: {:?}", sweep.plan, sweep.taken);
-            assert!(sweep.plan.is_refused() || sweep.next.steps.is_empty(), "{}", sweep.next);
+            // What a hold held back goes a few at a time.
+            let waits = |step: &Step| {
+                let kept = sweep.plan.keep.iter().find(|kept| kept.version == step.version);
+                kept.is_some_and(|kept| kept.because == [Keep::AfterHold])
+            };
+            assert!(sweep.plan.is_refused() || sweep.next.steps.iter().all(waits), "{}", sweep.next);
         });
     }
 }

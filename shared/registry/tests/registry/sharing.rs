@@ -4,13 +4,13 @@ use crate::store::*;
 use septet_registry::decide::After;
 use septet_registry::*;
 
-async fn checking() -> (Memory, Registry, VersionNumber) {
-    let memory = Memory::default();
+async fn checking() -> (Faulty, Registry, VersionNumber) {
+    let memory = Faulty::default();
     let registry = Registry::new(std::sync::Arc::new(memory.clone()), Entropy::from_seed(1));
     assert!(registry.put_contract(&new_contract(Promotion::Auto, "d1"), &by(0)).await.unwrap().is_done());
     let version = registry.announce(&recs(), &announcement("recs-1", "id-1"), &by(0)).await.unwrap();
     let version = version.into_result().unwrap().version;
-    registry.seal(&recs(), version, &readiness(), &by(1)).await.unwrap().into_result().unwrap();
+    registry.seal(&recs(), version, &readiness().into(), &by(1)).await.unwrap().into_result().unwrap();
     registry.begin_check(&recs(), version, &lease("w", 60), &by(2)).await.unwrap().into_result().unwrap();
     (memory, registry, version)
 }

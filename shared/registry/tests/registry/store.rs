@@ -1,6 +1,5 @@
-//! A store in memory that loses answers and refuses commits as told, and what every store is held to.
+//! A store that loses answers and refuses commits as told, and what the tests make registries of.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -8,73 +7,74 @@ use jiff::{SignedDuration, Timestamp};
 use septet_registry::invariants::Snapshot;
 use septet_registry::*;
 
-/// What happens to a commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Describes the fate of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Fault {
-    /// It is written and answered.
+    /// The call is done and answered.
+    #[default]
     None,
-    /// It is written, and the answer is lost.
+    /// The call is done, and its answer is lost.
     LostAnswer,
-    /// It is not written, and nobody says so.
+    /// The call is not done, and its caller gets no answer.
     LostRequest,
     /// Another writer is at the same items.
     Conflict,
+    /// The store has too many calls.
+    Throttled,
 }
 
-#[derive(Default)]
-struct Held {
-    items: BTreeMap<(String, String), Item>,
-    documents: BTreeMap<(String, String), serde_json::Value>,
-    faults: Vec<Fault>,
-    commits: usize,
-}
-
-#[derive(Clone, Default)]
-pub(crate) struct Memory(Arc<Mutex<Held>>);
-
-impl Memory {
-    /// What happens to the next commits, the last first.
-    pub(crate) fn fail(&self, faults: Vec<Fault>) {
-        self.0.lock().unwrap().faults = faults;
+impl Fault {
+    /// Writes, or fails to.
+    pub(crate) async fn write(
+        self,
+        write: impl Future<Output = Result<Committed, Error>>,
+    ) -> Result<Committed, Error> {
+        match self {
+            Self::Conflict => Ok(Committed::Conflict),
+            _ => self.read(write).await,
+        }
     }
 
-    fn write(&self, writes: &[Write], witnesses: &[Witness]) -> Result<Committed, Error> {
-        let mut held = self.0.lock().unwrap();
-        held.commits += 1;
-        let fault = held.faults.pop().unwrap_or(Fault::None);
-        match fault {
-            Fault::LostRequest => return Err(unanswered()),
-            Fault::Conflict => return Ok(Committed::Conflict),
-            Fault::None | Fault::LostAnswer => {}
+    /// Reads, or fails to; a conflict is nothing that a read could meet.
+    pub(crate) async fn read<T>(self, read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match self {
+            Self::None | Self::Conflict => read.await,
+            Self::LostAnswer => {
+                read.await?;
+                Err(unanswered())
+            }
+            Self::LostRequest => Err(unanswered()),
+            Self::Throttled => Err(Error::Throttled { table: "memory".into(), operation: "any" }),
         }
-        let at = |key: &Key| held.items.get(&(key.pk.clone(), key.sk.clone()));
-        let expected = writes.iter().all(|write| match (write.expect, at(&write.item.key())) {
-            (Expect::Anything, _) | (Expect::Absent, None) => true,
-            (Expect::Revision(revision), Some(item)) => item.revision() == Some(revision),
-            _ => false,
-        });
-        let witnessed = witnesses.iter().all(|witness| {
-            matches!(at(&witness.key), Some(Item::Version(version)) if version.state == witness.state)
-        });
-        if !expected || !witnessed {
-            return Ok(Committed::Conflict);
-        }
-        for write in writes {
-            let key = write.item.key();
-            held.items.insert((key.pk, key.sk), write.item.clone());
-        }
-        if fault == Fault::LostAnswer { Err(unanswered()) } else { Ok(Committed::Done) }
+    }
+}
+
+/// A store in memory whose commits and puts meet faults.
+#[derive(Clone, Default)]
+pub(crate) struct Faulty {
+    memory: Memory,
+    faults: Arc<Mutex<Vec<Fault>>>,
+}
+
+impl Faulty {
+    /// Sets the faults of the next commits, the last first.
+    pub(crate) fn fail(&self, faults: Vec<Fault>) {
+        *self.faults.lock().unwrap() = faults;
     }
 
     pub(crate) fn items(&self) -> Vec<Item> {
-        self.0.lock().unwrap().items.values().cloned().collect()
+        self.memory.items()
+    }
+
+    fn fault(&self) -> Fault {
+        self.faults.lock().unwrap().pop().unwrap_or_default()
     }
 }
 
 fn unanswered() -> Error {
     Error::Store {
         table: "memory".into(),
-        operation: "TransactWriteItems",
+        operation: "any",
         code: "no answer".into(),
         retryable: true,
         source: "the answer is lost".into(),
@@ -82,9 +82,9 @@ fn unanswered() -> Error {
 }
 
 #[async_trait]
-impl Store for Memory {
+impl Store for Faulty {
     async fn get(&self, key: &Key) -> Result<Option<Item>, Error> {
-        Ok(self.0.lock().unwrap().items.get(&(key.pk.clone(), key.sk.clone())).cloned())
+        self.memory.get(key).await
     }
 
     async fn list(
@@ -94,31 +94,19 @@ impl Store for Memory {
         order: Order,
         limit: Option<usize>,
     ) -> Result<Vec<Item>, Error> {
-        let held = self.0.lock().unwrap();
-        let found = held.items.iter().filter(|((pk, sk), _)| pk == partition && sk.starts_with(prefix));
-        let mut found: Vec<_> = found.map(|(_, item)| item.clone()).collect();
-        if order == Order::Falling {
-            found.reverse();
-        }
-        found.truncate(limit.unwrap_or(usize::MAX));
-        Ok(found)
-    }
-
-    async fn put(&self, writes: &[Write]) -> Result<Committed, Error> {
-        self.write(writes, &[])
+        self.memory.list(partition, prefix, order, limit).await
     }
 
     async fn commit(&self, transaction: &Transaction) -> Result<Committed, Error> {
-        let record = Write { item: Item::Record(transaction.record.clone()), expect: Expect::Absent };
-        let writes: Vec<_> = transaction.writes.iter().cloned().chain([record]).collect();
-        self.write(&writes, &transaction.witnesses)
+        self.fault().write(self.memory.commit(transaction)).await
+    }
+
+    async fn put(&self, writes: &[Write]) -> Result<Committed, Error> {
+        self.fault().write(self.memory.put(writes)).await
     }
 
     async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), Error> {
-        let item = Item::Heartbeat(heartbeat.clone());
-        let key = item.key();
-        self.0.lock().unwrap().items.insert((key.pk, key.sk), item);
-        Ok(())
+        self.memory.put_heartbeat(heartbeat).await
     }
 
     async fn put_document(
@@ -128,9 +116,7 @@ impl Store for Memory {
         name: &str,
         document: &serde_json::Value,
     ) -> Result<(), Error> {
-        let key = (format!("{dataset}#{version}"), name.to_owned());
-        self.0.lock().unwrap().documents.insert(key, document.clone());
-        Ok(())
+        self.memory.put_document(dataset, version, name, document).await
     }
 
     async fn documents(
@@ -139,10 +125,7 @@ impl Store for Memory {
         version: VersionNumber,
         prefix: &str,
     ) -> Result<Vec<(String, serde_json::Value)>, Error> {
-        let of = format!("{dataset}#{version}");
-        let held = self.0.lock().unwrap();
-        let found = held.documents.iter().filter(|((pk, sk), _)| *pk == of && sk.starts_with(prefix));
-        Ok(found.map(|((_, name), document)| (name.clone(), document.clone())).collect())
+        self.memory.documents(dataset, version, prefix).await
     }
 }
 
@@ -176,6 +159,7 @@ pub(crate) fn new_contract(promotion: Promotion, digest: &str) -> NewContract {
             keep_newest: 2,
             grace_minutes: 1,
             poll_seconds: 300,
+            order: DatasetOrder::Created,
         },
         document: "{}".into(),
         digest: digest.into(),
@@ -192,6 +176,8 @@ pub(crate) fn announcement(table: &str, id: &str) -> Announcement {
         created_by: "arn:aws:iam::333333333333:role/ds".into(),
         noticed_by: "CreateTable".into(),
         patience: SignedDuration::from_hours(24),
+        created_at: at(0),
+        signal: None,
     }
 }
 
@@ -223,7 +209,7 @@ pub(crate) fn to(version: u64) -> PointRequest {
 }
 
 pub(crate) fn request(direction: Direction) -> PointRequest {
-    PointRequest { direction, reason: "because".into(), force: false, hold_until: None }
+    PointRequest::new(direction, "because")
 }
 
 /// Takes a table from announced to its verdict and, if it passed, live where nothing forbids it.
@@ -231,7 +217,7 @@ pub(crate) async fn publish(registry: &Registry, table: &str, outcome: VerdictOu
     let set = recs();
     let version = registry.announce(&set, &announcement(table, table), &by(now)).await.unwrap();
     let version = version.into_result().unwrap().version;
-    registry.seal(&set, version, &readiness(), &by(now)).await.unwrap().into_result().unwrap();
+    registry.seal(&set, version, &readiness().into(), &by(now)).await.unwrap().into_result().unwrap();
     let lease = lease("worker", now + 60);
     registry.begin_check(&set, version, &lease, &by(now)).await.unwrap().into_result().unwrap();
     let conclusion = conclusion(outcome, table);

@@ -2,14 +2,15 @@
 
 use crate::store::*;
 use septet_registry::invariants::Snapshot;
+use septet_registry::invariants::commits::{COMMIT_INVARIANTS, Commit};
 use septet_registry::*;
 
-fn registry() -> (Memory, Registry) {
-    let memory = Memory::default();
+fn registry() -> (Faulty, Registry) {
+    let memory = Faulty::default();
     (memory.clone(), Registry::new(std::sync::Arc::new(memory), Entropy::from_seed(1)))
 }
 
-async fn with_contract() -> (Memory, Registry) {
+async fn with_contract() -> (Faulty, Registry) {
     let (memory, registry) = registry();
     let put = registry.put_contract(&new_contract(Promotion::Auto, "d1"), &by(0)).await.unwrap();
     assert_eq!(put, Outcome::Done(ContractNumber::new(1)));
@@ -87,7 +88,7 @@ async fn an_older_version_that_passes_late_is_never_promoted_over_a_newer_one() 
     let late = registry.announce(&set, &announcement("recs-1", "id-1"), &by(0)).await.unwrap();
     let late = late.into_result().unwrap().version;
     publish(&registry, "recs-2", VerdictOutcome::Passed, 1).await;
-    registry.seal(&set, late, &readiness(), &by(2)).await.unwrap().into_result().unwrap();
+    registry.seal(&set, late, &readiness().into(), &by(2)).await.unwrap().into_result().unwrap();
     registry.begin_check(&set, late, &lease("w", 60), &by(2)).await.unwrap().into_result().unwrap();
     let passed = conclusion(VerdictOutcome::Passed, "late");
     let _ = registry.conclude(&set, late, "w", &passed, &by(3)).await.unwrap();
@@ -127,7 +128,8 @@ async fn rollback_walks_back_holds_and_forward_undoes_it() {
     let nowhere = go(&back, 55).await.into_result().unwrap_err();
     assert_eq!(
         nowhere,
-        Refusal::NowhereToGo { pointer: name.clone(), candidates: vec![number(2), number(3), number(4)] }
+        Refusal::NowhereToGo { pointer: name.clone(), candidates: vec![number(4)] },
+        "what a rollback left is withdrawn"
     );
     assert_eq!(go(&forward, 60).await.into_result().unwrap().version, number(2));
     let undone = go(&forward, 65).await.into_result().unwrap();
@@ -139,8 +141,11 @@ async fn rollback_walks_back_holds_and_forward_undoes_it() {
         go(&request(Direction::Back(Some(number(1)))), 75).await.into_result().unwrap().version,
         number(1)
     );
-    assert_eq!(go(&forward, 80).await.into_result().unwrap().version, number(2));
-    let released = registry.release(&set, &name, "done", &by(85)).await.unwrap();
+    let half = go(&forward, 80).await.into_result().unwrap();
+    assert_eq!((half.version, half.hold.is_some()), (number(2), true), "version 3 is left still");
+    let whole = go(&forward, 82).await.into_result().unwrap();
+    assert_eq!((whole.version, whole.hold), (number(3), None));
+    let released = registry.release(&set, &name, &ReleaseRequest::own("done"), &by(85)).await.unwrap();
     assert_eq!(released, Outcome::Refused(Refusal::NotHeld { pointer: name.clone() }));
     assert_eq!(invariants::broken(&snapshot(&registry).await, at(85)), Vec::<String>::new());
 }
@@ -160,7 +165,12 @@ async fn a_hold_ends_by_release_and_by_its_own_time() {
     assert_eq!(promoted.into_result().unwrap().version, number(4), "the hold has ended");
 
     let _ = registry.move_pointer(&set, &name, &request(Direction::Back(None)), &by(110)).await.unwrap();
-    let released = registry.release(&set, &name, "mended", &by(120)).await.unwrap().into_result().unwrap();
+    let released = registry
+        .release(&set, &name, &ReleaseRequest::own("mended"), &by(120))
+        .await
+        .unwrap()
+        .into_result()
+        .unwrap();
     assert_eq!(released.hold, None);
     assert_eq!(publish(&registry, "recs-5", VerdictOutcome::Passed, 130).await.state, State::Valid);
     assert_eq!(live(&registry).await, Some(5));
@@ -188,7 +198,7 @@ async fn publish_same(registry: &Registry) {
     let set = recs();
     let made = registry.announce(&set, &announcement("recs-3", "recs-3"), &by(1)).await.unwrap();
     let version = made.into_result().unwrap().version;
-    registry.seal(&set, version, &readiness(), &by(1)).await.unwrap().into_result().unwrap();
+    registry.seal(&set, version, &readiness().into(), &by(1)).await.unwrap().into_result().unwrap();
     registry.begin_check(&set, version, &lease("w", 60), &by(1)).await.unwrap().into_result().unwrap();
     let conclusion = conclusion(VerdictOutcome::Passed, "recs-2");
     registry.conclude(&set, version, "w", &conclusion, &by(1)).await.unwrap().into_result().unwrap();
@@ -200,7 +210,7 @@ async fn a_check_belongs_to_one_invocation_until_its_lease_ends() {
     let set = recs();
     let made = registry.announce(&set, &announcement("recs-1", "id"), &by(0)).await.unwrap();
     let version = made.into_result().unwrap().version;
-    registry.seal(&set, version, &readiness(), &by(0)).await.unwrap().into_result().unwrap();
+    registry.seal(&set, version, &readiness().into(), &by(0)).await.unwrap().into_result().unwrap();
     let begin = async |owner: &str, now| {
         registry.begin_check(&recs(), version, &lease(owner, now + 60), &by(now)).await.unwrap()
     };
@@ -340,4 +350,71 @@ async fn every_way_to_break_a_registry_is_noticed() {
         let broken = invariants::broken(&snapshot, at(30));
         assert!(broken.iter().any(|it| it.contains(says)), "{says}: {broken:?}");
     }
+}
+
+#[tokio::test]
+async fn every_way_to_break_an_invariant_of_commits_is_noticed() {
+    let (_, registry) = with_contract().await;
+    for night in 1..=4 {
+        publish(&registry, &format!("recs-{night}"), VerdictOutcome::Passed, night * 10).await;
+    }
+    let _ = registry.move_pointer(&recs(), &PointerName::live(), &to(3), &by(50)).await.unwrap();
+    let sound = snapshot(&registry).await;
+    let record = |action, version| Record {
+        action,
+        version: Some(number(version)),
+        pointer: Some(PointerName::live()),
+        at: at(100),
+        actor: "another".into(),
+        ..sound.records[0].clone()
+    };
+    let hold = |until| Hold { by: "tester".into(), reason: "it is bad".into(), until };
+
+    type Break<'a> = Box<dyn Fn(&mut Snapshot, &mut Snapshot) + 'a>;
+    let nothing = || -> Break<'_> { Box::new(|_, _| ()) };
+    let retire = |versions: &'static [usize]| -> Break<'_> {
+        Box::new(|_, after| versions.iter().for_each(|at| after.versions[*at].state = State::Retiring))
+    };
+    let held: Break<'_> = Box::new(|before, _| before.pointers[0].hold = Some(hold(Some(at(101)))));
+    let shortened: Break<'_> = Box::new(|before, after| {
+        before.pointers[0].hold = Some(hold(None));
+        after.pointers[0].hold = Some(hold(Some(at(900))));
+    });
+    let manual: Break<'_> = Box::new(|before, _| before.dataset.settings.promotion = Promotion::Manual);
+    let unsealed: Break<'_> = Box::new(|before, _| before.versions[0].readiness = None);
+    let shows_none: Break<'_> = Box::new(|_, after| {
+        after.dataset.holds = vec![PointerHold {
+            id: HoldId::parse("one").unwrap(),
+            pointer: PointerName::live(),
+            by: "tester".into(),
+            reason: "it is bad".into(),
+            at: at(60),
+            until: None,
+            left: None,
+        }];
+    });
+    let ways = [
+        ("live shows None", record(Action::Point, 3), shows_none),
+        ("was promoted against hold 0.1.0 by tester", record(Action::Promote, 4), held),
+        ("was promoted, contract 1 says manual", record(Action::Promote, 4), manual),
+        ("version 3 was promoted although version 4 was live", record(Action::Promote, 3), nothing()),
+        ("another ended hold 0.1.0 by tester", record(Action::RollForward, 4), shortened),
+        ("version 1 was deleted and was never sealed", record(Action::Delete, 1), unsealed),
+        ("was the last good version that is not live", record(Action::Retire, 4), retire(&[0, 1, 3])),
+        ("version 4 was pruned and is among the newest", record(Action::Retire, 4), retire(&[3])),
+    ];
+    let broken = |before: &Snapshot, after: &Snapshot, record: &Record| -> Vec<String> {
+        let commit = Commit { before, after, record };
+        COMMIT_INVARIANTS.iter().flat_map(|(_, broken)| broken(&commit)).collect()
+    };
+    for (says, record, breaks) in &ways {
+        let (mut before, mut after) = (sound.clone(), sound.clone());
+        breaks(&mut before, &mut after);
+        let broken = broken(&before, &after, record);
+        assert!(broken.iter().any(|it| it.contains(says)), "{says}: {broken:?}");
+    }
+    for harmless in [record(Action::Promote, 4), record(Action::Delete, 1), record(Action::Retire, 1)] {
+        assert_eq!(broken(&sound, &sound, &harmless), Vec::<String>::new());
+    }
+    assert_eq!(ways.len(), COMMIT_INVARIANTS.len());
 }

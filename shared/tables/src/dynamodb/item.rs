@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::primitives::{Blob, DateTime};
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ImportStatus as SdkImportStatus, ImportTableDescription, KeyType as SdkKeyKind,
-    ScalarAttributeType, TableDescription, TableStatus as SdkTableStatus,
+    AttributeValue, BillingMode, ImportStatus as SdkImportStatus, ImportTableDescription, IndexStatus,
+    KeySchemaElement, KeyType as SdkKeyKind, OnDemandThroughput, Projection as SdkProjection,
+    ProvisionedThroughputDescription, ScalarAttributeType, TableDescription, TableStatus as SdkTableStatus,
 };
 use jiff::Timestamp;
 use septet_checks::{Item, Value};
@@ -13,25 +14,21 @@ use septet_registry::{TableId, TableName};
 
 use super::call::about;
 use crate::{
-    Error, Import, ImportStatus, Key, KeyAttribute, KeyType, KeyValue, Keys, TableFacts, TableStatus,
-    WarmThroughput,
+    Error, Features, Import, ImportStatus, Index, IndexKeys, IndexKind, Key, KeyAttribute, KeyType, KeyValue,
+    Keys, Projection, ProjectionType, ReadLimits, TableFacts, TableStatus, WarmThroughput,
 };
 
-pub(super) fn facts(table: TableDescription) -> Result<TableFacts, Error> {
+pub(super) fn facts(table: TableDescription, mut features: Features) -> Result<TableFacts, Error> {
     let named = table.table_name.as_deref().unwrap_or("a table").to_owned();
     let lacks = |what: &str| about(&named, format!("the description has no {what}"));
     let wrong = |error: septet_registry::NameError| about(&named, error.to_string());
-    let attribute = |kind: SdkKeyKind| {
-        let key = table.key_schema().iter().find(|key| *key.key_type() == kind)?;
-        let name = key.attribute_name();
-        let definition = table.attribute_definitions().iter().find(|one| one.attribute_name() == name)?;
-        let kind = match definition.attribute_type() {
-            ScalarAttributeType::S => KeyType::S,
-            ScalarAttributeType::N => KeyType::N,
-            ScalarAttributeType::B => KeyType::B,
-            _ => return None,
-        };
-        Some(KeyAttribute { name: name.into(), kind })
+    let attribute = |kind: SdkKeyKind| key_attributes(&table, table.key_schema(), &kind)?.into_iter().next();
+    let indexes = indexes(&table, &mut features.warnings);
+    let on_demand = table.billing_mode_summary().and_then(|summary| summary.billing_mode())
+        == Some(&BillingMode::PayPerRequest);
+    let reads = match on_demand {
+        true => reads(None, table.on_demand_throughput()),
+        false => reads(table.provisioned_throughput(), table.on_demand_throughput()),
     };
     let sort = attribute(SdkKeyKind::Range);
     if sort.is_none() && table.key_schema().len() > 1 {
@@ -47,19 +44,107 @@ pub(super) fn facts(table: TableDescription) -> Result<TableFacts, Error> {
         id: TableId::parse(table.table_id.ok_or_else(|| lacks("table id"))?).map_err(wrong)?,
         status: status(table.table_status.ok_or_else(|| lacks("status"))?),
         deletion_protected: table.deletion_protection_enabled.unwrap_or(false),
-        replicas: table
-            .replicas
-            .unwrap_or_default()
-            .into_iter()
-            .map(|replica| replica.region_name.unwrap_or_else(|| "unknown".into()))
-            .collect(),
         warm: table.warm_throughput.and_then(|warm| {
             Some(WarmThroughput {
                 reads: u64::try_from(warm.read_units_per_second?).ok()?,
                 writes: u64::try_from(warm.write_units_per_second?).ok()?,
+                active: warm.status.is_none_or(|status| status == SdkTableStatus::Active),
             })
         }),
+        indexes,
+        reads,
+        features,
     })
+}
+
+/// Collects the attributes of one kind in a key schema; none if one has no type that is known.
+fn key_attributes(
+    table: &TableDescription,
+    schema: &[KeySchemaElement],
+    kind: &SdkKeyKind,
+) -> Option<Vec<KeyAttribute>> {
+    let names = schema.iter().filter(|key| key.key_type() == kind).map(KeySchemaElement::attribute_name);
+    names
+        .map(|name| {
+            let definition = table.attribute_definitions().iter().find(|one| one.attribute_name() == name)?;
+            let kind = match definition.attribute_type() {
+                ScalarAttributeType::S => KeyType::S,
+                ScalarAttributeType::N => KeyType::N,
+                ScalarAttributeType::B => KeyType::B,
+                _ => return None,
+            };
+            Some(KeyAttribute { name: name.into(), kind })
+        })
+        .collect()
+}
+
+/// Collects the indexes by name. One whose keys are not understood is left out with a warning.
+fn indexes(table: &TableDescription, warnings: &mut Vec<String>) -> Vec<Index> {
+    let keys = |schema: &[KeySchemaElement]| {
+        let partition = key_attributes(table, schema, &SdkKeyKind::Hash)?;
+        let sort = key_attributes(table, schema, &SdkKeyKind::Range)?;
+        (!partition.is_empty()).then_some(IndexKeys { partition, sort })
+    };
+    let named = |name: Option<&str>| name.unwrap_or_default().to_owned();
+    let local = table.local_secondary_indexes().iter().map(|index| {
+        let keys = keys(index.key_schema());
+        let index = Index {
+            name: named(index.index_name()),
+            kind: IndexKind::Local,
+            projection: projection(index.projection()),
+            ..Index::default()
+        };
+        (index, keys)
+    });
+    let global = table.global_secondary_indexes().iter();
+    let global = global.filter(|index| index.index_status() != Some(&IndexStatus::Deleting)).map(|index| {
+        let keys = keys(index.key_schema());
+        let index = Index {
+            name: named(index.index_name()),
+            kind: IndexKind::Global,
+            projection: projection(index.projection()),
+            reads: reads(index.provisioned_throughput(), index.on_demand_throughput()),
+            // An index whose settings are being changed goes on answering.
+            active: matches!(index.index_status(), Some(IndexStatus::Active | IndexStatus::Updating)),
+            backfilling: index.backfilling().unwrap_or(false),
+            ..Index::default()
+        };
+        (index, keys)
+    });
+    let mut indexes = Vec::new();
+    for (index, keys) in local.chain(global) {
+        match keys {
+            Some(keys) => indexes.push(Index { keys, ..index }),
+            None => warnings.push(format!(
+                "the keys of the index {} are of a kind that this Septet does not know, so it takes the index for \
+                 missing; install a Septet that knows them",
+                index.name
+            )),
+        }
+    }
+    indexes.sort_by(|one, other| one.name.cmp(&other.name));
+    indexes
+}
+
+fn projection(projection: Option<&SdkProjection>) -> Projection {
+    let Some(projection) = projection else { return Projection::default() };
+    let kind = projection.projection_type().map(|kind| ProjectionType::from(kind.as_str().to_owned()));
+    let mut included = projection.non_key_attributes().to_vec();
+    included.sort();
+    Projection { kind: kind.unwrap_or_default(), included }
+}
+
+/// Reads the limits of a table or an index. DynamoDB shows a capacity of zero where it bills on demand, and a
+/// maximum of -1 for none.
+fn reads(
+    provisioned: Option<&ProvisionedThroughputDescription>,
+    on_demand: Option<&OnDemandThroughput>,
+) -> ReadLimits {
+    let units = |units: i64| u64::try_from(units).ok().filter(|units| *units > 0);
+    ReadLimits {
+        provisioned: provisioned.and_then(|throughput| throughput.read_capacity_units()).and_then(units),
+        maximum: on_demand.and_then(|throughput| throughput.max_read_request_units()).and_then(units),
+    }
 }
 
 fn timestamp(time: &DateTime) -> Option<Timestamp> {
@@ -145,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_status_that_is_not_known_keeps_its_name() {
-        let facts = facts(description().build()).unwrap();
+        let facts = facts(description().build(), Features::default()).unwrap();
         assert_eq!(facts.status, TableStatus::Other("ARCHIVED".into()));
         assert_eq!(facts.created_at.as_millisecond(), 1_763_604_600_500);
     }
@@ -162,7 +247,7 @@ mod tests {
             (description().set_key_schema(None), "partition key"),
             (description().set_attribute_definitions(Some(no_sort)), "type of the sort key"),
         ] {
-            let error = facts(lacking.build()).unwrap_err();
+            let error = facts(lacking.build(), Features::default()).unwrap_err();
             assert!(error.to_string().ends_with(&format!("no {what}")), "{error}");
         }
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use septet_registry::TableName;
+use septet_registry::{SealId, TableId, TableName};
 
 use super::call::{self, failed};
 use super::{Current, Tables, item};
 use crate::patience::Patience;
+use crate::policy::Plan;
 use crate::{Error, Key, KeyType, KeyValue, NotYet, Seal, Sealing, TableFacts, TableStatus};
 
 /// Policies come into force here and there at different times, so one denial proves little.
@@ -26,26 +27,34 @@ enum Step {
     Done(Sealing),
 }
 
+/// Outcome of an attempt to put a policy.
+pub(super) enum PolicyPut {
+    Done,
+    NotYet(NotYet),
+}
+
 enum Proof {
     Denied,
     NotDenied,
 }
 
 impl Tables {
-    /// Seals a table and proves the seal, with pauses of at most `patience` in all.
+    /// Seals a table with the seal of an id and proves the seal, with pauses of at most `patience` in all.
     ///
     /// The policy is put first, because writes are what the seal is about; then deletion protection is switched
     /// on, both are read back, and a write that cannot succeed is tried until it is denied. Statements of
-    /// others in the policy stay. Sealing a sealed table changes nothing and proves the seal again.
+    /// others in the policy stay. Sealing a sealed table changes nothing and proves the seal again; a seal of Septet
+    /// 0.1.0, which has no id, only gains the id. A table that carries another seal, and an unsealed one with a
+    /// feature that makes a promise impossible, are left as they are.
     ///
     /// # Errors
     /// A proof that is denied by anything but the table's own policy is no proof: [`Error::Denied`] then names
     /// `dynamodb:UpdateItem`, which the caller must be allowed.
-    pub async fn seal(&self, table: &TableFacts, patience: Duration) -> Result<Sealing, Error> {
+    pub async fn seal(&self, table: &TableFacts, id: &SealId, patience: Duration) -> Result<Sealing, Error> {
         let mut patience = Patience::of(patience);
         let mut progress = Progress::default();
         loop {
-            let reason = match self.seal_step(table, &mut progress).await? {
+            let reason = match self.seal_step(table, id, &mut progress).await? {
                 Step::Done(sealing) => return Ok(sealing),
                 Step::Next => continue,
                 Step::Wait(reason) => reason,
@@ -57,14 +66,16 @@ impl Tables {
         }
     }
 
-    async fn seal_step(&self, table: &TableFacts, progress: &mut Progress) -> Result<Step, Error> {
+    async fn seal_step(
+        &self,
+        table: &TableFacts,
+        id: &SealId,
+        progress: &mut Progress,
+    ) -> Result<Step, Error> {
         let facts = match self.current(&table.name, &table.id).await? {
             Current::Present(facts) => facts,
             Current::Gone { successor } => return Ok(Step::Done(Sealing::Gone { successor })),
         };
-        if !facts.replicas.is_empty() {
-            return Err(Error::Replicated { table: facts.name, regions: facts.replicas });
-        }
         match &facts.status {
             TableStatus::Active | TableStatus::Updating => {}
             TableStatus::Creating => return Ok(Step::Done(Sealing::NotYet(NotYet::Creating))),
@@ -75,12 +86,27 @@ impl Tables {
         }
         let there = self.policy_of(&facts).await?;
         let (text, revision) = there.unzip();
-        if let Some(wanted) = self.seal.plan(&facts, text.as_deref())? {
+        let wanted = match self.seal.plan(&facts, text.as_deref(), id)? {
+            Plan::Foreign(id) => return Ok(Step::Done(Sealing::Foreign { id })),
+            Plan::Stands => None,
+            Plan::Put(wanted) => Some(wanted),
+        };
+        let changes = wanted.is_some() || !facts.deletion_protected;
+        if changes && !facts.features.refused.is_empty() {
+            return Ok(Step::Done(Sealing::Refused { why: facts.features.refused }));
+        }
+        if let Some(wanted) = wanted {
             // What was put cannot always be read back at once, and putting it again would be refused for 15 s.
             if progress.put_policy {
                 return Ok(Step::Wait(NotYet::PolicyNotVisible));
             }
-            return self.put_policy(&facts, wanted, revision, progress).await;
+            return Ok(match self.put_policy(&facts, wanted, revision).await? {
+                PolicyPut::Done => {
+                    progress.put_policy = true;
+                    Step::Next
+                }
+                PolicyPut::NotYet(reason) => Step::Wait(reason),
+            });
         }
         if !facts.deletion_protected {
             return self.protect_against_deletion(&facts, progress).await;
@@ -98,28 +124,27 @@ impl Tables {
         Ok(Step::Done(Sealing::Sealed(Seal { revision: revision.unwrap_or_default(), changed })))
     }
 
-    async fn put_policy(
+    /// Puts a policy in place of the revision that it was made from, and of no other.
+    pub(super) async fn put_policy(
         &self,
         facts: &TableFacts,
         text: String,
         revision: Option<String>,
-        progress: &mut Progress,
-    ) -> Result<Step, Error> {
+    ) -> Result<PolicyPut, Error> {
         let expected = revision.unwrap_or_else(|| "NO_POLICY".into());
         let call = self.client.put_resource_policy().resource_arn(&facts.arn).policy(text);
         match call.expected_revision_id(expected).send().await {
             Ok(_) => {
                 tracing::info!(table = %facts.name, "put the policy that seals the table");
-                progress.put_policy = true;
-                Ok(Step::Next)
+                Ok(PolicyPut::Done)
             }
             // Another policy than the one just read: somebody was faster, or it was we and the answer was lost.
             Err(error) if call::code(&error) == "PolicyNotFoundException" => {
-                Ok(Step::Wait(NotYet::PolicyNotVisible))
+                Ok(PolicyPut::NotYet(NotYet::PolicyNotVisible))
             }
             Err(error) => match failed("PutResourcePolicy", &facts.name, error) {
-                Error::InUse { .. } => Ok(Step::Wait(NotYet::PolicyBusy)),
-                Error::NotFound { .. } => Ok(Step::Wait(NotYet::PolicyNotVisible)),
+                Error::InUse { .. } => Ok(PolicyPut::NotYet(NotYet::PolicyBusy)),
+                Error::NotFound { .. } => Ok(PolicyPut::NotYet(NotYet::PolicyNotVisible)),
                 error => Err(error),
             },
         }
@@ -131,7 +156,7 @@ impl Tables {
         progress: &mut Progress,
     ) -> Result<Step, Error> {
         match self.set_deletion_protection(&facts.name, true).await {
-            Ok(()) => {
+            Ok(_) => {
                 let first = !progress.protected;
                 progress.protected = true;
                 Ok(if first { Step::Next } else { Step::Wait(NotYet::Updating) })
@@ -143,11 +168,17 @@ impl Tables {
         }
     }
 
-    pub(super) async fn set_deletion_protection(&self, table: &TableName, on: bool) -> Result<(), Error> {
+    /// Sets deletion protection, and says of which table, where DynamoDB does.
+    pub(super) async fn set_deletion_protection(
+        &self,
+        table: &TableName,
+        on: bool,
+    ) -> Result<Option<TableId>, Error> {
         let call = self.client.update_table().table_name(table.as_str()).deletion_protection_enabled(on);
-        call.send().await.map_err(|error| failed("UpdateTable", table, error))?;
+        let answer = call.send().await.map_err(|error| failed("UpdateTable", table, error))?;
         tracing::info!(%table, on, "set deletion protection");
-        Ok(())
+        let id = answer.table_description.and_then(|description| description.table_id);
+        Ok(id.and_then(|id| TableId::parse(id).ok()))
     }
 
     /// Tries an update under a condition that no item meets: that its key both exists and does not.

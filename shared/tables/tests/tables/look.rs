@@ -24,7 +24,7 @@ async fn a_table_is_described_with_its_id_keys_and_protection() {
     assert_eq!(facts.arn, format!("arn:aws:dynamodb:us-east-1:000000000000:table/{TABLE}"));
     let keys: Vec<_> = facts.keys.iter().map(|key| (key.name.as_str(), key.kind)).collect();
     assert_eq!(keys, [("user", KeyType::N), ("slot", KeyType::B)]);
-    assert_eq!(facts.warm, Some(WarmThroughput { reads: 12_000, writes: 4_000 }));
+    assert_eq!(facts.warm, Some(WarmThroughput { reads: 12_000, writes: 4_000, active: true }));
     assert!(!facts.deletion_protected);
     assert!(facts.created_at.as_second() > 1_600_000_000);
 

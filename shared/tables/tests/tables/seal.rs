@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{
-    NONE, PATIENCE, TABLE, facts, hasty, name, policy, replace, sealed, stranger, tables, with_table,
+    NONE, PATIENCE, TABLE, facts, hasty, name, policy, replace, seal_id, sealed, stranger, tables, with_table,
 };
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -28,7 +28,7 @@ fn is_sealed(sealing: &Sealing, changed: bool) -> bool {
 async fn sealed_late(emulator: &Emulator) {
     let facts = facts(emulator).await;
     emulator.settings(|settings| settings.policy_in_force_after = Duration::from_secs(600));
-    let sealing = tables(emulator).seal(&facts, NONE).await.unwrap();
+    let sealing = tables(emulator).seal(&facts, &seal_id(), NONE).await.unwrap();
     assert_eq!(sealing, Sealing::NotYet(NotYet::SealNotInForce));
     emulator.settings(|settings| settings.policy_in_force_after = Duration::ZERO);
     sealed(emulator).await;
@@ -66,8 +66,8 @@ async fn nobody_writes_to_a_sealed_table_and_strangers_do_not_change_it() {
     let emulator = with_table().await;
     let facts = facts(&emulator).await;
     let tables = tables(&emulator);
-    assert_eq!(tables.seal_of(&facts).await.unwrap(), SealState::Missing);
-    assert!(is_sealed(&tables.seal(&facts, NONE).await.unwrap(), true));
+    assert_eq!(tables.seal_of(&facts, Some(&seal_id())).await.unwrap(), SealState::Missing);
+    assert!(is_sealed(&tables.seal(&facts, &seal_id(), NONE).await.unwrap(), true));
 
     for client in [stranger(&emulator), emulator.client()] {
         for (action, said) in writes(&client).await {
@@ -109,9 +109,9 @@ async fn sealing_again_changes_nothing_and_proves_again() {
     let emulator = with_table().await;
     let facts = sealed(&emulator).await;
     assert!(facts.deletion_protected);
-    assert_eq!(tables(&emulator).seal_of(&facts).await.unwrap(), SealState::Intact);
+    assert_eq!(tables(&emulator).seal_of(&facts, Some(&seal_id())).await.unwrap(), SealState::Intact);
     emulator.clear_calls();
-    assert!(is_sealed(&tables(&emulator).seal(&facts, NONE).await.unwrap(), false));
+    assert!(is_sealed(&tables(&emulator).seal(&facts, &seal_id(), NONE).await.unwrap(), false));
     assert_eq!((emulator.count("PutResourcePolicy"), emulator.count("UpdateTable")), (0, 0));
     assert_eq!(emulator.count("UpdateItem"), 3);
 }
@@ -121,7 +121,7 @@ async fn looking_at_a_seal_writes_nothing() {
     let emulator = with_table().await;
     let facts = sealed(&emulator).await;
     emulator.clear_calls();
-    tables(&emulator).seal_of(&facts).await.unwrap();
+    tables(&emulator).seal_of(&facts, Some(&seal_id())).await.unwrap();
     assert_eq!(emulator.calls().into_iter().collect::<Vec<_>>(), [("GetResourcePolicy".to_owned(), 1)]);
 }
 
@@ -154,10 +154,10 @@ async fn a_seal_is_not_believed_before_it_is_in_force() {
     let emulator = with_table().await;
     let facts = facts(&emulator).await;
     emulator.settings(|settings| settings.policy_in_force_after = Duration::from_secs(60));
-    let sealing = tables(&emulator).seal(&facts, Duration::from_millis(200)).await.unwrap();
+    let sealing = tables(&emulator).seal(&facts, &seal_id(), Duration::from_millis(200)).await.unwrap();
     assert_eq!(sealing, Sealing::NotYet(NotYet::SealNotInForce));
     emulator.settings(|settings| settings.policy_in_force_after = Duration::ZERO);
-    assert!(is_sealed(&tables(&emulator).seal(&facts, NONE).await.unwrap(), false));
+    assert!(is_sealed(&tables(&emulator).seal(&facts, &seal_id(), NONE).await.unwrap(), false));
 }
 
 #[tokio::test]
@@ -169,21 +169,21 @@ async fn a_policy_that_shows_late_is_put_once() {
         settings.policy_blocked_for = Duration::from_secs(600);
     });
     assert_eq!(
-        tables(&emulator).seal(&facts, NONE).await.unwrap(),
+        tables(&emulator).seal(&facts, &seal_id(), NONE).await.unwrap(),
         Sealing::NotYet(NotYet::PolicyNotVisible)
     );
     // Putting it again, on a revision that is not the newest, is refused; waiting is all there is to do.
-    let sealing = tables(&emulator).seal(&facts, Duration::from_millis(100)).await.unwrap();
+    let sealing = tables(&emulator).seal(&facts, &seal_id(), Duration::from_millis(100)).await.unwrap();
     assert_eq!(sealing, Sealing::NotYet(NotYet::PolicyNotVisible));
     emulator.settings(|settings| settings.policy_readable_after = Duration::ZERO);
-    assert!(is_sealed(&tables(&emulator).seal(&facts, PATIENCE).await.unwrap(), true));
+    assert!(is_sealed(&tables(&emulator).seal(&facts, &seal_id(), PATIENCE).await.unwrap(), true));
     let policy: Value = serde_json::from_str(&emulator.resource_policy(TABLE).unwrap()).unwrap();
-    assert_eq!(policy["Statement"].as_array().unwrap().len(), 3);
+    assert_eq!(policy["Statement"].as_array().unwrap().len(), 4);
 
     let emulator = with_table().await;
     let facts = crate::support::facts(&emulator).await;
     emulator.settings(|settings| settings.policy_readable_after = Duration::from_millis(400));
-    assert!(is_sealed(&tables(&emulator).seal(&facts, PATIENCE).await.unwrap(), true));
+    assert!(is_sealed(&tables(&emulator).seal(&facts, &seal_id(), PATIENCE).await.unwrap(), true));
     assert_eq!(emulator.count("PutResourcePolicy"), 1);
 }
 
@@ -198,11 +198,11 @@ async fn a_policy_that_somebody_puts_at_the_same_moment_is_kept() {
         let put = put.clone();
         async move { drop(put.send().await.unwrap()) }
     }));
-    assert!(is_sealed(&tables(&emulator).seal(&facts, PATIENCE).await.unwrap(), true));
+    assert!(is_sealed(&tables(&emulator).seal(&facts, &seal_id(), PATIENCE).await.unwrap(), true));
     assert_eq!(emulator.fired(), 1);
     let policy: Value = serde_json::from_str(&emulator.resource_policy(TABLE).unwrap()).unwrap();
     assert_eq!(policy["Statement"][0], theirs["Statement"][0]);
-    assert_eq!(policy["Statement"].as_array().unwrap().len(), 4);
+    assert_eq!(policy["Statement"].as_array().unwrap().len(), 5);
 }
 
 #[tokio::test]
@@ -214,10 +214,10 @@ async fn a_policy_that_was_just_changed_has_to_wait() {
     let put = stranger(&emulator).put_resource_policy().resource_arn(&facts.arn).policy(theirs.to_string());
     put.send().await.unwrap();
     emulator.settings(|settings| settings.policy_blocked_for = Duration::from_secs(60));
-    let sealing = tables(&emulator).seal(&facts, Duration::from_millis(100)).await.unwrap();
+    let sealing = tables(&emulator).seal(&facts, &seal_id(), Duration::from_millis(100)).await.unwrap();
     assert_eq!(sealing, Sealing::NotYet(NotYet::PolicyBusy));
     emulator.settings(|settings| settings.policy_blocked_for = Duration::ZERO);
-    assert!(is_sealed(&tables(&emulator).seal(&facts, NONE).await.unwrap(), true));
+    assert!(is_sealed(&tables(&emulator).seal(&facts, &seal_id(), NONE).await.unwrap(), true));
     let policy: Value = serde_json::from_str(&emulator.resource_policy(TABLE).unwrap()).unwrap();
     assert_eq!(policy["Statement"][0], theirs["Statement"][0]);
 }
@@ -229,7 +229,7 @@ async fn lost_answers_refusals_and_throttling_at_any_step_do_no_harm() {
             let emulator = with_table().await;
             let facts = facts(&emulator).await;
             emulator.inject(fault(step));
-            let sealing = tables(&emulator).seal(&facts, PATIENCE).await.unwrap();
+            let sealing = tables(&emulator).seal(&facts, &seal_id(), PATIENCE).await.unwrap();
             assert!(matches!(sealing, Sealing::Sealed(_)), "{step}: {sealing:?}");
             assert_eq!(emulator.fired(), 1, "{step}");
             assert_eq!(emulator.count("PutResourcePolicy"), if step == "PutResourcePolicy" { 2 } else { 1 });
@@ -245,7 +245,7 @@ async fn sealing_interrupted_at_any_call_goes_on_from_there() {
                 let emulator = with_table().await;
                 let facts = facts(&emulator).await;
                 let fault = emulator.inject(fault(step).from(nth));
-                let sealing = hasty(&emulator).seal(&facts, PATIENCE).await;
+                let sealing = hasty(&emulator).seal(&facts, &seal_id(), PATIENCE).await;
                 match emulator.fired_by(fault) {
                     // Each step but these is called once.
                     0 => assert!(nth > 1 && !["DescribeTable", "UpdateItem"].contains(&step), "{step} {nth}"),
@@ -255,7 +255,7 @@ async fn sealing_interrupted_at_any_call_goes_on_from_there() {
                         assert!(error.is_retryable());
                     }
                 }
-                let again = hasty(&emulator).seal(&facts, PATIENCE).await.unwrap();
+                let again = hasty(&emulator).seal(&facts, &seal_id(), PATIENCE).await.unwrap();
                 assert!(matches!(again, Sealing::Sealed(_)), "{step} {nth}: {again:?}");
             }
         }
@@ -268,7 +268,7 @@ async fn a_missing_permission_is_named() {
         let emulator = with_table().await;
         let facts = facts(&emulator).await;
         emulator.inject(Fault::access_denied(step).always());
-        let error = tables(&emulator).seal(&facts, PATIENCE).await.unwrap_err();
+        let error = tables(&emulator).seal(&facts, &seal_id(), PATIENCE).await.unwrap_err();
         let Error::Denied { action, by_table_policy: false, .. } = &error else { panic!("{error:?}") };
         assert_eq!(*action, format!("dynamodb:{step}"));
         assert!(error.to_string().contains("permission is missing"), "{error}");
@@ -282,7 +282,7 @@ async fn a_denial_by_anything_but_the_tables_policy_proves_nothing() {
     let facts = facts(&emulator).await;
     emulator.settings(|settings| settings.policy_in_force_after = Duration::from_secs(60));
     emulator.inject(Fault::access_denied("UpdateItem").always());
-    let error = tables(&emulator).seal(&facts, PATIENCE).await.unwrap_err();
+    let error = tables(&emulator).seal(&facts, &seal_id(), PATIENCE).await.unwrap_err();
     assert!(error.to_string().contains("dynamodb:UpdateItem"), "{error}");
 }
 
@@ -292,11 +292,11 @@ async fn a_table_that_others_sealed_is_left_to_them() {
     let facts = sealed(&emulator).await;
     let roles = ["arn:aws:iam::000000000000:role/other-septet"];
     let others = Tables::new(stranger(&emulator), SealPolicy::new(roles).unwrap());
-    let SealState::Broken(flaws) = others.seal_of(&facts).await.unwrap() else { panic!() };
+    let SealState::Broken(flaws) = others.seal_of(&facts, Some(&seal_id())).await.unwrap() else { panic!() };
     let changed = |sid: &str| Flaw::StatementChanged { sid: sid.into() };
     assert_eq!(flaws, [changed("SeptetSealSettings"), changed("SeptetSealTable")]);
     let before = emulator.resource_policy(TABLE);
-    let error = others.seal(&facts, PATIENCE).await.unwrap_err();
+    let error = others.seal(&facts, &seal_id(), PATIENCE).await.unwrap_err();
     assert!(matches!(&error, Error::Denied { by_table_policy: true, .. }), "{error}");
     assert_eq!(emulator.resource_policy(TABLE), before);
 }
@@ -309,16 +309,22 @@ async fn a_broken_seal_says_what_is_wrong_and_is_mended() {
     unprotect.send().await.unwrap();
     let now = facts(&emulator).await;
     let tables = tables(&emulator);
-    assert_eq!(tables.seal_of(&now).await.unwrap(), SealState::Broken(vec![Flaw::Unprotected]));
+    assert_eq!(
+        tables.seal_of(&now, Some(&seal_id())).await.unwrap(),
+        SealState::Broken(vec![Flaw::Unprotected])
+    );
 
     let mut policy: Value = serde_json::from_str(&emulator.resource_policy(TABLE).unwrap()).unwrap();
     policy["Statement"].as_array_mut().unwrap().remove(0);
     let put = emulator.client().put_resource_policy().resource_arn(&now.arn).policy(policy.to_string());
     put.send().await.unwrap();
     let missing = Flaw::StatementMissing { sid: "SeptetSealItems".into() };
-    assert_eq!(tables.seal_of(&now).await.unwrap(), SealState::Broken(vec![Flaw::Unprotected, missing]));
-    assert!(is_sealed(&tables.seal(&now, NONE).await.unwrap(), true));
-    assert_eq!(tables.seal_of(&facts(&emulator).await).await.unwrap(), SealState::Intact);
+    assert_eq!(
+        tables.seal_of(&now, Some(&seal_id())).await.unwrap(),
+        SealState::Broken(vec![Flaw::Unprotected, missing])
+    );
+    assert!(is_sealed(&tables.seal(&now, &seal_id(), NONE).await.unwrap(), true));
+    assert_eq!(tables.seal_of(&facts(&emulator).await, Some(&seal_id())).await.unwrap(), SealState::Intact);
 }
 
 #[tokio::test]
@@ -329,7 +335,7 @@ async fn a_policy_without_room_for_the_seal_is_left_as_it_is() {
         "Action": "dynamodb:GetItem", "Resource": "*"}]});
     let put = emulator.client().put_resource_policy().resource_arn(&facts.arn).policy(theirs.to_string());
     put.send().await.unwrap();
-    let error = tables(&emulator).seal(&facts, PATIENCE).await.unwrap_err();
+    let error = tables(&emulator).seal(&facts, &seal_id(), PATIENCE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Policy, "{error}");
     assert_eq!(emulator.resource_policy(TABLE).unwrap(), theirs.to_string());
 }
@@ -340,12 +346,12 @@ async fn a_new_table_of_the_name_is_not_touched() {
     let first = facts(&emulator).await;
     replace(emulator.backdoor()).await;
     let second = facts(&emulator).await;
-    let sealing = tables(&emulator).seal(&first, PATIENCE).await.unwrap();
+    let sealing = tables(&emulator).seal(&first, &seal_id(), PATIENCE).await.unwrap();
     assert_eq!(sealing, Sealing::Gone { successor: Some(second.id.clone()) });
     assert_eq!(facts(&emulator).await, second);
     assert_eq!(emulator.resource_policy(TABLE), None);
     emulator.backdoor().delete_table().table_name(TABLE).send().await.unwrap();
-    let sealing = tables(&emulator).seal(&first, PATIENCE).await.unwrap();
+    let sealing = tables(&emulator).seal(&first, &seal_id(), PATIENCE).await.unwrap();
     assert_eq!(sealing, Sealing::Gone { successor: None });
 }
 
@@ -364,7 +370,7 @@ async fn a_table_that_vanishes_while_it_is_proved_is_gone() {
     }));
     // The policy outlives the table here, as it may where it is still cached.
     emulator.settings(|settings| settings.policy_in_force_after = Duration::from_secs(60));
-    let sealing = tables(&emulator).seal(&facts, PATIENCE).await.unwrap();
+    let sealing = tables(&emulator).seal(&facts, &seal_id(), PATIENCE).await.unwrap();
     assert_eq!(sealing, Sealing::Gone { successor: None });
     assert_eq!(emulator.fired(), 1);
 }
@@ -374,11 +380,17 @@ async fn a_table_that_is_being_created_or_deleted_is_not_sealed_yet() {
     let emulator = with_table().await;
     let facts = facts(&emulator).await;
     emulator.set_status(TABLE, Status::Creating);
-    assert_eq!(tables(&emulator).seal(&facts, PATIENCE).await.unwrap(), Sealing::NotYet(NotYet::Creating));
+    assert_eq!(
+        tables(&emulator).seal(&facts, &seal_id(), PATIENCE).await.unwrap(),
+        Sealing::NotYet(NotYet::Creating)
+    );
     emulator.set_status(TABLE, Status::Active);
     emulator.settings(|settings| settings.deleting = Duration::from_secs(60));
     emulator.client().delete_table().table_name(TABLE).send().await.unwrap();
-    assert_eq!(tables(&emulator).seal(&facts, PATIENCE).await.unwrap(), Sealing::NotYet(NotYet::Deleting));
+    assert_eq!(
+        tables(&emulator).seal(&facts, &seal_id(), PATIENCE).await.unwrap(),
+        Sealing::NotYet(NotYet::Deleting)
+    );
 }
 
 #[tokio::test]
@@ -386,11 +398,11 @@ async fn a_table_that_is_being_changed_is_sealed_against_writes_and_protected_af
     let emulator = with_table().await;
     let facts = facts(&emulator).await;
     emulator.set_status(TABLE, Status::Updating);
-    let sealing = tables(&emulator).seal(&facts, Duration::from_millis(100)).await.unwrap();
+    let sealing = tables(&emulator).seal(&facts, &seal_id(), Duration::from_millis(100)).await.unwrap();
     assert_eq!(sealing, Sealing::NotYet(NotYet::Updating));
     assert!(emulator.resource_policy(TABLE).is_some());
     emulator.set_status(TABLE, Status::Active);
-    assert!(is_sealed(&tables(&emulator).seal(&facts, NONE).await.unwrap(), true));
+    assert!(is_sealed(&tables(&emulator).seal(&facts, &seal_id(), NONE).await.unwrap(), true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -400,7 +412,7 @@ async fn several_who_seal_at_once_all_end_with_one_seal() {
     let tasks: Vec<_> = (0..8)
         .map(|_| {
             let (tables, facts) = (Tables::new(emulator.client(), policy()), facts.clone());
-            tokio::spawn(async move { tables.seal(&facts, PATIENCE).await })
+            tokio::spawn(async move { tables.seal(&facts, &seal_id(), PATIENCE).await })
         })
         .collect();
     for task in tasks {
@@ -408,7 +420,7 @@ async fn several_who_seal_at_once_all_end_with_one_seal() {
         assert!(matches!(sealing, Sealing::Sealed(_)), "{sealing:?}");
     }
     let now = crate::support::facts(&emulator).await;
-    assert_eq!(tables(&emulator).seal_of(&now).await.unwrap(), SealState::Intact);
+    assert_eq!(tables(&emulator).seal_of(&now, Some(&seal_id())).await.unwrap(), SealState::Intact);
     assert_eq!(now.name, name());
-    assert_eq!(hasty(&emulator).seal_of(&now).await.unwrap(), SealState::Intact);
+    assert_eq!(hasty(&emulator).seal_of(&now, Some(&seal_id())).await.unwrap(), SealState::Intact);
 }

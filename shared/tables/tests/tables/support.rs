@@ -5,9 +5,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use septet_emulator::Emulator;
-use septet_registry::TableName;
-use septet_tables::{SealPolicy, Sealing, TableFacts, Tables};
-use serde_json::json;
+use septet_registry::{SealId, TableId, TableName};
+use septet_tables::{Deletion, DeletionTarget, Error, SealPolicy, Sealing, TableFacts, Tables};
+use serde_json::{Value, json};
 
 pub(crate) const TABLE: &str = "recs-2026-11-21";
 
@@ -19,6 +19,16 @@ pub(crate) const NONE: Duration = Duration::ZERO;
 
 pub(crate) fn name() -> TableName {
     TableName::parse(TABLE).unwrap()
+}
+
+/// The seal of the tables that the tests seal.
+pub(crate) fn seal_id() -> SealId {
+    SealId::parse("0123456789abcdef0123456789abcdef").unwrap()
+}
+
+/// A seal of another installation.
+pub(crate) fn other_seal() -> SealId {
+    SealId::parse("fedcba9876543210fedcba9876543210").unwrap()
 }
 
 /// Septet's tables, with the role of the emulator's own client and one more.
@@ -55,9 +65,34 @@ pub(crate) async fn facts(emulator: &Emulator) -> TableFacts {
 
 pub(crate) async fn sealed(emulator: &Emulator) -> TableFacts {
     let before = facts(emulator).await;
-    let sealing = tables(emulator).seal(&before, PATIENCE).await.unwrap();
+    let sealing = tables(emulator).seal(&before, &seal_id(), PATIENCE).await.unwrap();
     assert!(matches!(sealing, Sealing::Sealed(_)), "{sealing:?}");
     facts(emulator).await
+}
+
+/// The policy with which Septet 0.1.0 seals [`TABLE`] for the roles of [`policy`], as it was stored.
+pub(crate) fn release_0_1_0() -> Value {
+    serde_json::from_str(include_str!("release-0.1.0-policy.json")).unwrap()
+}
+
+/// Puts a resource policy, as the roles of Septet may.
+pub(crate) async fn put_policy(emulator: &Emulator, policy: &Value) {
+    let facts = facts(emulator).await;
+    let put = emulator.client().put_resource_policy().resource_arn(&facts.arn).policy(policy.to_string());
+    put.send().await.unwrap();
+}
+
+/// The statements of the table's resource policy.
+pub(crate) fn statements(emulator: &Emulator) -> Vec<Value> {
+    let policy: Value = serde_json::from_str(&emulator.resource_policy(TABLE).unwrap()).unwrap();
+    policy["Statement"].as_array().unwrap().clone()
+}
+
+/// Deletes the table of an id that Septet sealed and protected itself.
+pub(crate) async fn delete(tables: &Tables, id: &TableId, patience: Duration) -> Result<Deletion, Error> {
+    let (table, seal) = (name(), seal_id());
+    let target = DeletionTarget { table: &table, id, seal: &seal, owner_protected: false };
+    tables.delete(target, patience).await
 }
 
 /// Deletes the table and creates another of that name, as nobody could with a sealed one.

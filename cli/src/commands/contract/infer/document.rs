@@ -6,6 +6,13 @@ use septet_tables::TableFacts;
 
 use super::seen::Seen;
 
+/// Characters that a pattern begins with before its first `?`: a contract refuses one with fewer.
+const OWN_CHARACTERS: usize = 2;
+/// Longest name of a table.
+const LONGEST_NAME: usize = 255;
+/// A night in a table's name, for examples.
+const DATE: &str = "-2026-11-21";
+
 /// How many items were read, and whether there are more.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sample {
@@ -15,7 +22,8 @@ pub(super) struct Sample {
 
 /// The text of a contract for tables such as this one.
 pub(super) fn write(table: &TableFacts, sample: Sample, seen: &Seen) -> String {
-    let (name, pattern) = names(table.name.as_str());
+    let table_name = table.name.as_str();
+    let (name, pattern) = (dataset(table_name), pattern(table_name));
     let Sample { items, is_all } = sample;
     let of = match is_all {
         true => format!("all {items} items of the table {}", table.name),
@@ -33,6 +41,7 @@ name: {id}
 version: 0.1.0
 status: draft
 customProperties:
+  {why}
   - property: septet.tablePattern
     value: {pattern}
 schema:
@@ -40,6 +49,7 @@ schema:
     properties:
 ",
         id = quoted(&name),
+        why = explain_pattern(table_name, &pattern).join("\n  "),
         pattern = quoted(&pattern),
     );
     let key = |name: &str| table.keys.iter().position(|part| part.name == name);
@@ -194,22 +204,55 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// A dataset's name and pattern for tables named such as `recs-2026-11-21`.
-fn names(table: &str) -> (String, String) {
+/// Returns a dataset's name for tables named such as `recs-2026-11-21`.
+fn dataset(table: &str) -> String {
     let stem = table.trim_end_matches(|c: char| c.is_ascii_digit() || "-_.".contains(c));
-    let separator = table[stem.len()..].chars().next().filter(|c| !c.is_ascii_digit());
-    let (stem, pattern) = match stem.len() {
-        0 | 1 => (table, table.to_owned()),
-        _ => (stem, format!("{stem}{}*", separator.map(String::from).unwrap_or_default())),
-    };
+    let stem = if stem.len() < OWN_CHARACTERS { table } else { stem };
     let name = stem.to_ascii_lowercase();
     let name: String =
         name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).chars().take(64).collect();
-    (if name.is_empty() { "dataset".to_owned() } else { name }, pattern)
+    if name.is_empty() { "dataset".to_owned() } else { name }
+}
+
+/// Returns the tightest pattern that claims the tables of other nights: `recs-????-??-??` for `recs-2026-11-21`.
+///
+/// Each digit becomes a `?`, but for those among the first two characters, which a pattern must fix.
+fn pattern(table: &str) -> String {
+    let vary = |(index, c): (usize, char)| match c.is_ascii_digit() && index >= OWN_CHARACTERS {
+        true => '?',
+        false => c,
+    };
+    table.chars().enumerate().map(vary).collect()
+}
+
+/// Returns the lines of the comment above a pattern that was read off a table's name.
+fn explain_pattern(table: &str, pattern: &str) -> Vec<String> {
+    if table == pattern {
+        let night: String = table.chars().take(LONGEST_NAME - DATE.len()).chain(DATE.chars()).collect();
+        return vec![
+            format!(
+                "# The name {table} has no date, so the pattern claims this one table. Put the date of its"
+            ),
+            format!(
+                "# night into each table's name, such as {night}, and use the pattern {}",
+                self::pattern(&night)
+            ),
+        ];
+    }
+    let mut lines = vec![format!("# Each ? stands for one character, here for a digit of {table}.")];
+    let own: String = table.chars().take(OWN_CHARACTERS).collect();
+    if own.contains(|c: char| c.is_ascii_digit()) {
+        lines.push(format!("# A pattern begins with {OWN_CHARACTERS} fixed characters or more, here {own}."));
+    }
+    lines
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use septet_contract::Pattern;
+    use septet_registry::TableName;
+
     use super::*;
 
     #[test]
@@ -219,15 +262,92 @@ mod tests {
 
     #[test]
     fn a_dataset_is_named_as_its_tables_without_what_changes_every_night() {
-        for (table, name, pattern) in [
-            ("recs-2026-11-21", "recs", "recs-*"),
-            ("Recs_v2.20261121", "recs_v", "Recs_v*"),
-            ("users", "users", "users*"),
-            ("a-1", "a-1", "a-1"),
-            ("2026-11-21", "2026-11-21", "2026-11-21"),
-            ("__x", "x", "__x*"),
+        for (table, name) in [
+            ("recs-2026-11-21", "recs"),
+            ("Recs_v2.20261121", "recs_v"),
+            ("users", "users"),
+            ("a-1", "a-1"),
+            ("2026-11-21", "2026-11-21"),
+            ("__x", "x"),
         ] {
-            assert_eq!(names(table), (name.to_owned(), pattern.to_owned()), "{table}");
+            assert_eq!(dataset(table), name, "{table}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_has_a_place_for_each_digit_and_fixes_the_rest() {
+        for (table, expected) in [
+            ("movies-2026-11-21", "movies-????-??-??"),
+            ("recs-20261121", "recs-????????"),
+            ("recs-v7", "recs-v?"),
+            ("Recs_v2.20261121", "Recs_v?.????????"),
+            ("users", "users"),
+            ("a-1", "a-?"),
+            ("r1-recs", "r1-recs"),
+            ("v1-2026", "v1-????"),
+            ("2026-11-21-recs", "20??-??-??-recs"),
+            ("20261121", "20??????"),
+        ] {
+            assert_eq!(pattern(table), expected, "{table}");
+        }
+    }
+
+    #[test]
+    fn the_comment_of_a_pattern_says_how_to_claim_more_than_one_table() {
+        let explain = |table: &str| explain_pattern(table, &pattern(table));
+        let each = "# Each ? stands for one character, here for a digit of";
+        assert_eq!(explain("recs-2026"), [format!("{each} recs-2026.")]);
+        assert_eq!(
+            explain("20261121"),
+            [
+                format!("{each} 20261121."),
+                "# A pattern begins with 2 fixed characters or more, here 20.".to_owned()
+            ]
+        );
+        assert_eq!(
+            explain("users"),
+            [
+                "# The name users has no date, so the pattern claims this one table. Put the date of its",
+                "# night into each table's name, such as users-2026-11-21, and use the pattern users-????-??-??",
+            ]
+        );
+        // The example is a table's name, too.
+        let long = explain(&"x".repeat(255)).join("\n");
+        let example = long.split_once("such as ").unwrap().1.split_once(',').unwrap().0;
+        assert!(TableName::parse(example).is_ok_and(|name| name.as_str().ends_with(DATE)), "{long}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_pattern_claims_its_table_and_no_name_of_another_length(
+            table in "[a-zA-Z0-9_.-]{3,255}",
+            other in "[a-zA-Z0-9_.-]{3,255}",
+            digits in "[0-9]{255}",
+            at in any::<prop::sample::Index>(),
+        ) {
+            let pattern = Pattern::parse(&pattern(&table)).unwrap();
+            prop_assert!(pattern.matches(&table), "{}", pattern);
+            let mut longer = table.clone();
+            longer.insert(at.index(table.len() + 1), '1');
+            let mut shorter = table.clone();
+            shorter.remove(at.index(table.len()));
+            for name in [&longer, &shorter, &other] {
+                prop_assert!(name.len() == table.len() || !pattern.matches(name), "{} {}", pattern, name);
+            }
+            // Other digits make another night, but where a pattern must begin with its own characters.
+            let pairs = table.chars().zip(digits.chars()).enumerate();
+            let night: String = pairs
+                .map(|(index, (c, other))| if index >= 2 && c.is_ascii_digit() { other } else { c })
+                .collect();
+            prop_assert!(pattern.matches(&night), "{} {}", pattern, night);
+            // Any other character is fixed.
+            let at = at.index(table.len());
+            let mut changed: Vec<char> = table.chars().collect();
+            if !changed[at].is_ascii_digit() || at < 2 {
+                changed[at] = if changed[at] == 'x' { 'y' } else { 'x' };
+                let changed: String = changed.into_iter().collect();
+                prop_assert!(!pattern.matches(&changed), "{} {}", pattern, changed);
+            }
         }
     }
 }

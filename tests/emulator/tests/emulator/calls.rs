@@ -1,74 +1,21 @@
-//! What the emulator adds to dynoxide, seen through the real SDK client.
-
-#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+//! Calls that pass through, fail, wait or are denied.
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::RequestId;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, KeysAndAttributes, Put, PutRequest, ScalarAttributeType, TableStatus, Tag,
     TransactWriteItem, Update, WriteRequest,
 };
-use septet_emulator::{Emulator, Fault, Import, TableStatus as Status};
+use septet_emulator::{Emulator, Fault};
 use serde_json::json;
 use tokio::time::Instant;
 
-const TABLE: &str = "recs-2026-11-21";
-
-/// Longer than any test takes.
-const LONG: Duration = Duration::from_secs(600);
-
-fn s(text: &str) -> AttributeValue {
-    AttributeValue::S(text.into())
-}
-
-fn code<T: std::fmt::Debug, E: ProvideErrorMetadata, R>(answer: Result<T, SdkError<E, R>>) -> String {
-    match answer {
-        Ok(answer) => panic!("not an error: {answer:?}"),
-        Err(SdkError::ServiceError(error)) => error.err().code().unwrap_or("no code").into(),
-        Err(SdkError::DispatchFailure(_)) => "no answer".into(),
-        Err(SdkError::TimeoutError(_)) => "time-out".into(),
-        Err(_) => "another error".into(),
-    }
-}
-
-async fn put(client: &Client, id: &str) -> String {
-    let put = client.put_item().table_name(TABLE).item("id", s(id)).send().await;
-    put.map_or_else(|error| code::<(), _, _>(Err(error)), |_| "ok".into())
-}
-
-fn once(emulator: &Emulator) -> Client {
-    emulator.client_with(|config| config.retry_config(RetryConfig::disabled()))
-}
-
-async fn with_table() -> Emulator {
-    let emulator = Emulator::start().await;
-    emulator.create_dataset_table(TABLE, "id", None).await;
-    emulator
-}
-
-fn deny(actions: &[&str], but: &[&str]) -> String {
-    let mut statement =
-        json!({"Sid": "T", "Effect": "Deny", "Principal": "*", "Action": actions, "Resource": "*"});
-    if !but.is_empty() {
-        statement["Condition"] = json!({"ArnNotLike": {"aws:PrincipalArn": but}});
-    }
-    json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
-}
-
-fn arn() -> String {
-    format!("arn:aws:dynamodb:us-east-1:000000000000:table/{TABLE}")
-}
-
-async fn put_policy(client: &Client, text: &str) -> String {
-    let answer = client.put_resource_policy().resource_arn(arn()).policy(text).send().await;
-    answer.unwrap().revision_id.unwrap()
-}
+use crate::support::{LONG, TABLE, arn, code, deny, once, put, put_policy, s, with_table};
 
 #[tokio::test]
 async fn items_and_tables_pass_through() {
@@ -393,92 +340,4 @@ async fn a_missing_permission_is_no_explicit_deny() {
     let put = emulator.client().put_item().table_name(TABLE).item("id", s("1")).send().await;
     let message = put.unwrap_err().into_service_error().message().unwrap().to_owned();
     assert!(message.contains("dynamodb:PutItem") && !message.contains("explicit deny"), "{message}");
-}
-
-#[tokio::test]
-async fn a_table_is_hidden_then_creating_then_active() {
-    let emulator = Emulator::start().await;
-    emulator.settings(|settings| {
-        settings.hidden = LONG;
-        settings.creating = LONG;
-    });
-    emulator.create_dataset_table(TABLE, "id", None).await;
-    let client = once(&emulator);
-    let describe = || client.describe_table().table_name(TABLE).send();
-    assert_eq!(code(describe().await), "ResourceNotFoundException");
-    emulator.settings(|settings| settings.hidden = Duration::ZERO);
-    assert_eq!(describe().await.unwrap().table.unwrap().table_status, Some(TableStatus::Creating));
-    assert_eq!(put(&client, "1").await, "ResourceNotFoundException");
-    assert_eq!(code(client.delete_table().table_name(TABLE).send().await), "ResourceInUseException");
-    emulator.settings(|settings| settings.creating = Duration::from_millis(1));
-    tokio::time::sleep(Duration::from_millis(5)).await;
-    assert_eq!(describe().await.unwrap().table.unwrap().table_status, Some(TableStatus::Active));
-    assert_eq!(put(&client, "1").await, "ok");
-
-    emulator.set_status(TABLE, Status::Updating);
-    assert_eq!(describe().await.unwrap().table.unwrap().table_status, Some(TableStatus::Updating));
-    assert_eq!(put(&client, "2").await, "ok");
-    assert_eq!(code(client.delete_table().table_name(TABLE).send().await), "ResourceInUseException");
-    emulator.set_status(TABLE, Status::Active);
-    client.delete_table().table_name(TABLE).send().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_deleted_table_is_deleting_for_a_while() {
-    let emulator = with_table().await;
-    emulator.settings(|settings| settings.deleting = LONG);
-    let client = once(&emulator);
-    client.delete_table().table_name(TABLE).send().await.unwrap();
-    let described = client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
-    assert_eq!(described.table_status, Some(TableStatus::Deleting));
-    client.delete_table().table_name(TABLE).send().await.unwrap();
-    assert_eq!(client.list_tables().send().await.unwrap().table_names(), [TABLE]);
-    assert_eq!(put(&client, "1").await, "ResourceNotFoundException");
-    emulator.settings(|settings| settings.deleting = Duration::from_millis(1));
-    tokio::time::sleep(Duration::from_millis(5)).await;
-    let gone = client.describe_table().table_name(TABLE).send().await;
-    assert_eq!(code(gone), "ResourceNotFoundException");
-    assert!(client.list_tables().send().await.unwrap().table_names().is_empty());
-}
-
-#[tokio::test]
-async fn deletion_protection_and_warm_throughput_show_and_hold() {
-    let emulator = with_table().await;
-    let client = emulator.client();
-    emulator.set_warm_throughput(TABLE, 12_000, 4_000);
-    let protect = |on: bool| client.update_table().table_name(TABLE).deletion_protection_enabled(on).send();
-    protect(true).await.unwrap();
-    let table = client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
-    assert_eq!(table.deletion_protection_enabled, Some(true));
-    let warm = table.warm_throughput.unwrap();
-    assert_eq!((warm.read_units_per_second, warm.write_units_per_second), (Some(12_000), Some(4_000)));
-    let refused = client.delete_table().table_name(TABLE).send().await;
-    assert_eq!(code(refused), "ValidationException");
-    protect(false).await.unwrap();
-    client.delete_table().table_name(TABLE).send().await.unwrap();
-}
-
-#[tokio::test]
-async fn imports_are_listed_newest_first_in_pages_and_described() {
-    let emulator = with_table().await;
-    let import =
-        |status: &str| Import { status: status.into(), processed: 3, imported: 2, errors: 1, failure: None };
-    emulator.set_import(TABLE, import("FAILED")).await;
-    emulator.set_import(TABLE, import("COMPLETED")).await;
-    let client = emulator.client();
-    let pages = client.list_imports().table_arn(arn()).page_size(1).into_paginator().send();
-    let pages: Vec<_> = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
-    let listed: Vec<_> = pages.iter().flat_map(|page| page.import_summary_list()).collect();
-    let statuses: Vec<_> =
-        listed.iter().map(|import| import.import_status.as_ref().unwrap().as_str()).collect();
-    assert_eq!((pages.len(), statuses), (2, vec!["COMPLETED", "FAILED"]));
-    let arn = listed[0].import_arn().unwrap();
-    let described = client.describe_import().import_arn(arn).send().await.unwrap();
-    let import = described.import_table_description.unwrap();
-    assert_eq!((import.processed_item_count, import.imported_item_count, import.error_count), (3, 2, 1));
-    let table = client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
-    assert_eq!(import.table_id, table.table_id);
-    let other = table.table_arn.unwrap().replace(TABLE, "nowhere");
-    let none = client.list_imports().table_arn(other).send().await.unwrap();
-    assert!(none.import_summary_list().is_empty());
 }
