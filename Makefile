@@ -21,7 +21,7 @@ CARGO_FUZZ := .local/cargo/bin/cargo-fuzz
 # `make demo`, `make test` and `make check` build each dependency once.
 export CARGO_BUILD_TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: demo demo-recovery test test-flow servers prove check bench fuzz up down deploy
+.PHONY: demo demo-recovery test test-flow servers prove upgrade check bench fuzz up down deploy
 
 # ---------------------------------------------------------------- what people do first
 demo: $(AWS_TOOLS) $(SAM_TOOLS)
@@ -49,6 +49,12 @@ test-flow: $(AWS_TOOLS) $(SAM_TOOLS)
 prove: nextest
 	cargo nextest run --locked --package on-publish --run-ignored only --no-capture
 
+# Deploys release 0.1.0, today's template over it, and 0.1.0's again over that, while the programs of both work on the same
+# registry, tables and queues. Takes five minutes; the first run also builds 0.1.0 from the history of this repository, which
+# takes as long as building everything once.
+upgrade: $(AWS_TOOLS) $(SAM_TOOLS)
+	$(AWS_VENV)/bin/python tests/upgrade/upgrade.py
+
 check: $(AWS_TOOLS) $(SAM_TOOLS) $(CARGO_DENY) nextest
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -56,9 +62,9 @@ check: $(AWS_TOOLS) $(SAM_TOOLS) $(CARGO_DENY) nextest
 	cargo nextest run --package septet-architecture --locked
 	$(CARGO_DENY) --locked check bans licenses sources
 	$(AWS_VENV)/bin/ruff check local shared/checks/src/tests shared/contract/tests/standard shared/recovery/tests/servers \
-	    tests/bench tests/flow
+	    tests/bench tests/flow tests/upgrade
 	$(AWS_VENV)/bin/ruff format --check local shared/checks/src/tests shared/contract/tests/standard shared/recovery/tests/servers \
-	    tests/bench tests/flow
+	    tests/bench tests/flow tests/upgrade
 	SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam validate --lint --region us-east-1
 	$(SAM_VENV)/bin/cfn-lint template.yaml
 
