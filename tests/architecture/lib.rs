@@ -1,1 +1,1 @@
-//! Holds the workspace to its layout: see `tests/dependencies.rs`.
+//! Holds the workspace to its layout (`tests/dependencies.rs`) and ARCHITECTURE.md to its promises (`tests/promises.rs`).
