@@ -9,12 +9,16 @@ use serde_json::Value;
 use crate::support::{CONTRACT, World, record, recs, signal};
 
 /// The contract with a rule beside its own.
-async fn world(implementation: &str) -> World {
-    let world = World::empty().await;
+fn with_rule(implementation: &str) -> String {
     let rule = format!(
         "      - {{id: drift, type: custom, engine: septet, implementation: {{{implementation}}}}}\n"
     );
-    world.put_contract(&CONTRACT.replace("customProperties:", &format!("{rule}customProperties:"))).await;
+    CONTRACT.replace("customProperties:", &format!("{rule}customProperties:"))
+}
+
+async fn world(implementation: &str) -> World {
+    let world = World::empty().await;
+    world.put_contract(&with_rule(implementation)).await;
     world
 }
 
@@ -42,6 +46,30 @@ async fn a_version_is_compared_with_the_live_one_by_its_kept_profile() {
     let third = night(&world, "recs-3", 18).await;
     assert_eq!((third.0, third.2.len()), (State::Valid, 0));
     world.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_night_that_was_rolled_back_blocks_none_of_the_next() {
+    for against in ["previous", "live", "'median:7'"] {
+        let world = World::empty().await;
+        for (table, users) in [("recs-1", 100), ("recs-2", 60)] {
+            assert_eq!(night(&world, table, users).await.0, State::Valid);
+        }
+        let back = PointRequest::new(Direction::Back(None), "forty are missing");
+        let by = By::new("ann", world.clock_now());
+        let moved = world.registry.move_pointer(&recs(), &PointerName::live(), &back, &by).await.unwrap();
+        assert!(moved.is_done());
+        world
+            .put_contract(&with_rule(&format!(
+                "check: rowCountChange, against: {against}, mustBeLessOrEqualTo: 20"
+            )))
+            .await;
+        for next in 3..=8 {
+            let (state, reasons, _) = night(&world, &format!("recs-{next}"), 100).await;
+            assert_eq!((state, reasons), (State::Valid, Vec::new()), "{against}");
+        }
+        world.assert_sound().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -258,7 +258,7 @@ impl World {
             reason: None,
         };
         let put = self.registry.put_contract(&new, &By::new("tester", self.clock.now())).await.unwrap();
-        assert!(put.is_done());
+        assert!(put.is_done(), "{put:?}");
     }
 
     pub(crate) fn config() -> Config {
