@@ -137,10 +137,10 @@ def test_an_act_that_was_not_played_is_not_judged():
 
 def test_the_page_shows_versions_history_log_reader_and_timings():
     text = page(OUTCOME)
-    assert "  4        recs-2026-11-14  rejected  failed   recs[].score: type S, not N, in 671 of 671 items\n" in text
+    assert "  4        recs-2026-11-14  rejected   failed   recs[].score: type S, not N, in 671 of 671 items\n" in text
     assert "  2026-11-11T02:00:00Z  now    10       recs-2026-11-20  roll_back, on-publish  it passed\n" in text
     assert "Reader: 9000 reads, 0 failed, versions seen [1, 3, 5, 10, 11]\n" in text
-    assert "9 of 9 refused by DynamoDB" in text
+    assert "10 of 10 refused by DynamoDB" in text
     assert text.endswith("Timings: total 61.2 s")
 
 

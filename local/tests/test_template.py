@@ -24,7 +24,7 @@ def short_form(loader, tag, node):
 Loader.add_multi_constructor("!", short_form)
 TEMPLATE = yaml.load((ROOT / "template.yaml").read_text(), Loader)
 RESOURCES = TEMPLATE["Resources"]
-DEFAULTS = {name: parameter["Default"] for name, parameter in TEMPLATE["Parameters"].items()}
+DEFAULTS = {name: parameter.get("Default") for name, parameter in TEMPLATE["Parameters"].items()}
 
 
 def of_type(kind):
@@ -69,7 +69,9 @@ def test_only_calls_that_take_no_resource_are_allowed_on_all():
     ]
     assert everywhere == [
         ("OnPublishRole", "FindImports", "dynamodb:ListImports"),
+        ("OnPublishRole", "MeasureTables", "cloudwatch:GetMetricData"),
         ("PruneRole", "ListTables", "dynamodb:ListTables"),
+        ("OperatorPolicy", "ListTables", "dynamodb:ListTables"),
         ("OperatorPolicy", "FindGaps", "cloudwatch:GetMetricData"),
     ]
 
@@ -84,6 +86,10 @@ def test_services_send_to_queues_only_on_behalf_of_this_stack():
             )
             # SQS takes no statement about several queues.
             assert statement["Resource"] == {"Fn::GetAtt": f"{policy['Queues'][0]['Ref']}.Arn"}, name
+
+
+def test_whoever_deploys_names_the_tables_that_may_be_touched():
+    assert [name for name, default in DEFAULTS.items() if default is None] == ["DatasetTables"]
 
 
 def test_a_message_is_not_handed_out_again_while_it_may_still_be_worked_on():
