@@ -123,7 +123,8 @@ pub(crate) async fn from_quiet(
     let born = Timestamp::from_second(facts.created_at.as_second().div_euclid(60) * 60);
     let born = born.unwrap_or(facts.created_at);
     let since = born.max(now - LOOK_BACK);
-    let consumed = capacity.consumed(table, Operations::Writes, since, now, minute).await?;
+    // The minute that is not over counts, too: a write of this very second ends the quiet.
+    let consumed = capacity.consumed(table, Operations::Writes, since, now + minute, minute).await?;
     let last = consumed.iter().filter(|(at, units)| *units > 0.0 && *at >= born).map(|(at, _)| *at).max();
     let unwritten = || Ok(Sign::Missing("no write to the table was measured yet".into()));
     let Some(last) = last else { return unwritten() };
