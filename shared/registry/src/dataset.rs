@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::decide::Act;
 use crate::hold::PointerHold;
+use crate::transaction::{Expect, Item, Write};
 use crate::version::{Rank, Version};
 use crate::{
     Carried, ContractNumber, DatasetName, HoldId, Pointer, PointerName, TableId, TableName, VersionNumber,
@@ -148,6 +150,14 @@ impl Dataset {
         holds.into_iter().chain(unnamed).collect()
     }
 
+    /// Returns the write of the changed item over the one that was read.
+    pub(crate) fn written(mut self, act: &Act) -> Write {
+        let expect = Expect::Revision(self.revision);
+        self.revision += 1;
+        self.updated_at = act.at;
+        Write { item: Item::Dataset(self), expect }
+    }
+
     /// Place of a version in the dataset's order: the larger, the newer its data.
     pub fn rank(&self, version: &Version) -> Rank {
         Rank {
@@ -155,7 +165,7 @@ impl Dataset {
                 DatasetOrder::Created => None,
                 DatasetOrder::AsOf => version.as_of,
             },
-            created_at: version.created_at.unwrap_or(version.announced_at),
+            created_at: version.table_created_at(),
             version: version.version,
         }
     }

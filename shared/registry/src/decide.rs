@@ -18,6 +18,7 @@ pub use parts::{After, Taking, keep_part, take_part};
 pub use pointers::{
     Direction, PointRequest, ReleaseRequest, move_pointer, newest_live, promote, release, skip_promotion,
 };
+pub(crate) use pruning::distinct_good;
 pub use pruning::{delete, lose, retire, superfluous};
 pub(crate) use versions::later;
 pub use versions::{

@@ -258,7 +258,7 @@ pub fn a_bad_version_blocks_no_other(snapshot: &Snapshot, now: Timestamp) -> Vec
         state: State::Valid,
         promotion_state: Some(PromotionState::Pending),
         pointed_by: Default::default(),
-        created_at: newest(|version| Some(version.created_at.unwrap_or(version.announced_at))),
+        created_at: newest(|version| Some(version.table_created_at())),
         as_of: newest(|version| version.as_of),
         first_live_at: None,
         withdrawn: None,

@@ -176,13 +176,11 @@ pub(crate) fn decode_document(mut attributes: Attributes) -> Result<(String, ser
 pub(crate) fn decode(mut attributes: Attributes) -> Result<Option<Item>, Error> {
     let key = key_of(&attributes);
     let writer_format = check_format(&key, &attributes)?;
-    let stored = |attributes: &Attributes| {
-        Carried(Some(Arc::new(Stored { attributes: attributes.clone(), writer_format })))
-    };
-    let carried = match Entry::owns(&key) {
-        true => Carried::default(),
-        false => stored(&attributes),
-    };
+    let is_entry = Entry::owns(&key);
+    let kind = key.sk.split('#').next().unwrap_or_default();
+    let carries = !is_entry && (key.pk == "DATASETS" || matches!(kind, "DATASET" | "VERSION" | "POINTER"));
+    let stored = || Arc::new(Stored { attributes: attributes.clone(), writer_format });
+    let carried = Carried(carries.then(stored));
     if let Some(verb) = attributes.remove("verb").filter(is_action) {
         attributes.insert("action".into(), verb);
     }
@@ -190,10 +188,9 @@ pub(crate) fn decode(mut attributes: Attributes) -> Result<Option<Item>, Error> 
         let names = names.into_iter().map(AttributeValue::S).collect();
         attributes.insert("pointed_by".into(), AttributeValue::L(names));
     }
-    if Entry::owns(&key) {
+    if is_entry {
         return Ok(Some(Item::Entry(decode_entry(key, attributes)?)));
     }
-    let kind = key.sk.split('#').next().unwrap_or_default();
     Ok(Some(match (key.pk.as_str(), kind) {
         ("DATASETS", _) => Item::Listing(Listing { carried, ..item(&key, attributes)? }),
         (pk, _) if pk.starts_with("TABLE#") => Item::Claim(item(&key, attributes)?),

@@ -424,8 +424,7 @@ impl Registry {
             let known = self.dataset(dataset).await?;
             let live = self.pointer(dataset, &PointerName::live()).await?;
             let versions = self.versions(dataset).await?;
-            let found = versions.iter().find(|it| it.version == version);
-            let found = found.ok_or_else(|| Error::UnknownVersion { dataset: dataset.clone(), version })?;
+            let found = among(&versions, dataset, version)?;
             Ok(decide::retire(&known, live.as_ref(), &versions, found, reason, &act))
         })
         .await
@@ -453,8 +452,7 @@ impl Registry {
             let known = self.dataset(dataset).await?;
             let at = self.pointer(dataset, pointer).await?;
             let versions = self.versions(dataset).await?;
-            let target = versions.iter().find(|it| it.version == version);
-            let target = target.ok_or_else(|| Error::UnknownVersion { dataset: dataset.clone(), version })?;
+            let target = among(&versions, dataset, version)?;
             Ok(decide::promote(&known, pointer, at.as_ref(), &versions, target, &act))
         })
         .await
@@ -486,10 +484,8 @@ impl Registry {
             let known = self.dataset(dataset).await?;
             let at = self.pointer(dataset, pointer).await?;
             let versions = self.versions(dataset).await?;
-            if let decide::Direction::To(number) | decide::Direction::Back(Some(number)) = request.direction
-                && !versions.iter().any(|version| version.version == number)
-            {
-                return Err(Error::UnknownVersion { dataset: dataset.clone(), version: number });
+            if let decide::Direction::To(number) | decide::Direction::Back(Some(number)) = request.direction {
+                among(&versions, dataset, number)?;
             }
             Ok(decide::move_pointer(&known, pointer, at.as_ref(), &versions, request, &act))
         })
@@ -610,6 +606,16 @@ impl Registry {
         let at = unanswered.iter().position(|(record, _)| *record == found);
         Ok(at.map(|at| unanswered.swap_remove(at).1))
     }
+}
+
+/// Finds a version among those of its dataset.
+fn among<'a>(
+    versions: &'a [Version],
+    dataset: &DatasetName,
+    version: VersionNumber,
+) -> Result<&'a Version, Error> {
+    let found = versions.iter().find(|it| it.version == version);
+    found.ok_or_else(|| Error::UnknownVersion { dataset: dataset.clone(), version })
 }
 
 /// What a check came to, for [`Registry::conclude`].

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::{later, newest_first, superfluous};
+use crate::decide::{distinct_good, later, superfluous};
 use crate::{
     Dataset, DatasetName, Error, Heartbeat, Pointer, PointerName, Registry, Settings, State, TableName,
     Version, VersionNumber,
@@ -287,16 +287,9 @@ pub fn plan(holdings: &Holdings, policy: &Policy, now: Timestamp) -> Plan {
     plan
 }
 
-/// The places of the newest distinct good versions: of equal digests, the newest one has the place.
+/// Places of the newest distinct good versions.
 fn places(dataset: &Dataset, versions: &[Version], keep: u32) -> BTreeMap<VersionNumber, u32> {
-    let mut distinct: Vec<&Version> = Vec::new();
-    for version in newest_first(dataset, versions).into_iter().filter(|version| version.is_good()) {
-        let known = |other: &&Version| other.digest.is_some() && other.digest == version.digest;
-        if !distinct.iter().any(known) {
-            distinct.push(version);
-        }
-    }
-    distinct.into_iter().map(|version| version.version).zip(1..=keep).collect()
+    distinct_good(dataset, versions).into_iter().map(|version| version.version).zip(1..=keep).collect()
 }
 
 fn superfluous_text(dataset: &Dataset, versions: &[Version], version: &Version, policy: &Policy) -> String {

@@ -28,6 +28,16 @@ pub enum Rung {
     Quiet,
 }
 
+impl Rung {
+    /// Returns true for a signal, which hands over a table of any age.
+    pub fn is_signal(self) -> bool {
+        match self {
+            Self::Manifest | Self::Signal => true,
+            Self::Import | Self::Tag | Self::Quiet => false,
+        }
+    }
+}
+
 /// That a table is complete, and what the publisher says is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {
@@ -286,6 +296,11 @@ impl Version {
     /// Returns true for a version that passed and is not withdrawn.
     pub fn is_good(&self) -> bool {
         self.state == State::Valid && self.withdrawn.is_none()
+    }
+
+    /// Creation time of its table; of a version of release 0.1.0 the time of its announcement, which is later.
+    pub fn table_created_at(&self) -> Timestamp {
+        self.created_at.unwrap_or(self.announced_at)
     }
 
     /// Returns true once the version's table was sealed.

@@ -6,7 +6,7 @@ use crate::State;
 use crate::audit::Action;
 use crate::dataset::Dataset;
 use crate::error::Refusal;
-use crate::transaction::{Decision, Expect, Item, Write};
+use crate::transaction::Decision;
 use crate::version::{Mark, PromotionState, Version};
 
 /// Withdraws a valid version: it is no baseline any more, takes no retention place and is never promoted.
@@ -48,9 +48,7 @@ pub fn reinstate(dataset: &Dataset, version: &Version, reason: &str, act: &Act) 
 /// Writes the dataset's item with a decision, so that what was decided on it before is decided again.
 fn with_dataset(dataset: &Dataset, decision: Decision<Version>, act: &Act) -> Decision<Version> {
     let Decision::Commit(mut transaction, version) = decision else { return decision };
-    let changed = Dataset { revision: dataset.revision + 1, updated_at: act.at, ..dataset.clone() };
-    let expect = Expect::Revision(dataset.revision);
-    transaction.writes.push(Write { item: Item::Dataset(changed), expect });
+    transaction.writes.push(dataset.clone().written(act));
     Decision::Commit(transaction, version)
 }
 

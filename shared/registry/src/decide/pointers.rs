@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::Act;
+use super::versions::note;
 use crate::audit::{Action, Record};
 use crate::dataset::{Dataset, Promotion};
 use crate::error::Refusal;
@@ -112,11 +113,11 @@ pub fn move_pointer(
     let Some(target) = target.and_then(find) else {
         return Decision::Refuse(nowhere());
     };
-    if target.state != State::Valid {
-        return Decision::Refuse(Refusal::NotValid { version: target.version, is: target.state });
-    }
-    if let Some(mark) = target.withdrawn.as_ref().filter(|_| action != Action::RollForward) {
-        return Decision::Refuse(Refusal::withdrawn(target, mark));
+    match unfit(target) {
+        // Going forward reinstates its target.
+        Some(Refusal::Withdrawn { .. }) if action == Action::RollForward => {}
+        Some(refusal) => return Decision::Refuse(refusal),
+        None => {}
     }
     let left = pointer.and_then(|pointer| find(pointer.version));
     if let Some(left) = left
@@ -199,11 +200,8 @@ pub fn promote(
     {
         return Decision::Already(pointer.clone());
     }
-    if target.state != State::Valid {
-        return Decision::Refuse(Refusal::NotValid { version: target.version, is: target.state });
-    }
-    if let Some(mark) = &target.withdrawn {
-        return Decision::Refuse(Refusal::withdrawn(target, mark));
+    if let Some(refusal) = unfit(target) {
+        return Decision::Refuse(refusal);
     }
     if dataset.settings.promotion == Promotion::Manual {
         return Decision::Refuse(Refusal::Manual);
@@ -241,20 +239,21 @@ pub fn skip_promotion(target: &Version, why: &str, act: &Act) -> Decision<Versio
     if target.promotion_state != Some(PromotionState::Pending) {
         return Decision::Already(target.clone());
     }
-    let skipped = Version {
-        promotion_state: Some(PromotionState::Skipped(why.to_owned())),
-        waits: None,
-        revision: target.revision + 1,
-        ..target.clone()
-    };
-    let record = Record {
-        version: Some(target.version),
-        revision: Some(skipped.revision),
-        reason: Some(why.to_owned()),
-        ..act.record(&target.dataset, Action::SkipPromotion)
-    };
-    let writes = vec![Write { item: skipped.clone().into(), expect: Expect::Revision(target.revision) }];
-    Decision::Commit(Box::new(Transaction { writes, witnesses: Vec::new(), record }), skipped)
+    note(target, Action::SkipPromotion, why.to_owned(), act, |version| {
+        version.promotion_state = Some(PromotionState::Skipped(why.to_owned()));
+        version.waits = None;
+    })
+}
+
+/// Returns why no pointer may name a version.
+fn unfit(target: &Version) -> Option<Refusal> {
+    match &target.withdrawn {
+        _ if target.state != State::Valid => {
+            Some(Refusal::NotValid { version: target.version, is: target.state })
+        }
+        Some(mark) => Some(Refusal::withdrawn(target, mark)),
+        None => None,
+    }
 }
 
 /// A release that an operator asks for.
@@ -321,11 +320,8 @@ pub fn release(
         let Some(target) = versions.iter().find(|version| version.version == number) else {
             return Decision::Refuse(Refusal::NowhereToGo { pointer: name.clone(), candidates: Vec::new() });
         };
-        if target.state != State::Valid {
-            return Decision::Refuse(Refusal::NotValid { version: number, is: target.state });
-        }
-        if let Some(mark) = &target.withdrawn {
-            return Decision::Refuse(Refusal::withdrawn(target, mark));
+        if let Some(refusal) = unfit(target) {
+            return Decision::Refuse(refusal);
         }
         let mut moved = aim(dataset, name, Some(pointer), target, &request.reason, act);
         moved.trail.push(pointer.version);
@@ -401,13 +397,12 @@ fn set_holds(dataset: &Dataset, pointer: &mut Pointer, holds: Vec<PointerHold>, 
     if all == dataset.holds && was_held == pointer.hold.is_some() {
         return None;
     }
-    let mut changed =
-        Dataset { holds: all, revision: dataset.revision + 1, updated_at: act.at, ..dataset.clone() };
+    let mut changed = Dataset { holds: all, ..dataset.clone() };
     if pointer.hold.is_none() {
         let end = ended.iter().filter_map(|hold| hold.until).max().unwrap_or(act.at);
         changed.holds_ended_at = changed.holds_ended_at.max(Some(end));
     }
-    Some(Write { item: Item::Dataset(changed), expect: Expect::Revision(dataset.revision) })
+    Some(changed.written(act))
 }
 
 /// A move that was decided on.

@@ -40,22 +40,28 @@ pub fn superfluous<'a>(
     version: &Version,
 ) -> Option<Vec<&'a Version>> {
     let keep = dataset.settings.keep_newest.max(1) as usize;
-    let mut newer: Vec<&Version> = Vec::new();
-    for other in newest_first(dataset, versions) {
-        if dataset.rank(other) <= dataset.rank(version) {
-            break;
-        }
-        if !other.is_good() {
-            continue;
-        }
-        if other.digest.is_some() && other.digest == version.digest {
-            return Some(vec![other]);
-        }
-        let is_new = other.digest.is_none() || newer.iter().all(|known| known.digest != other.digest);
-        newer.extend(is_new.then_some(other));
+    let mut newer = distinct_good(dataset, versions);
+    newer.retain(|other| dataset.rank(other) > dataset.rank(version));
+    if let Some(same) = newer.iter().find(|other| has_same_digest(other, version)) {
+        return Some(vec![same]);
     }
     newer.truncate(keep);
     (newer.len() == keep).then_some(newer)
+}
+
+/// Returns the good versions by the order of their dataset, the newest first; of equal digests the newest one alone.
+pub(crate) fn distinct_good<'a>(dataset: &Dataset, versions: &'a [Version]) -> Vec<&'a Version> {
+    let mut distinct: Vec<&Version> = Vec::new();
+    for version in newest_first(dataset, versions).into_iter().filter(|version| version.is_good()) {
+        if !distinct.iter().any(|other| has_same_digest(other, version)) {
+            distinct.push(version);
+        }
+    }
+    distinct
+}
+
+fn has_same_digest(one: &Version, other: &Version) -> bool {
+    one.digest.is_some() && one.digest == other.digest
 }
 
 /// Marks a version whose table is going to be deleted, so that no pointer can come to it any more.

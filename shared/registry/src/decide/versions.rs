@@ -8,7 +8,8 @@ use crate::dataset::{Claim, Dataset, Promotion};
 use crate::error::Refusal;
 use crate::transaction::{Decision, Expect, Item, Transaction, Write};
 use crate::version::{
-    Counts, KnownSignal, Lease, PromotionState, Readiness, Sharing, Verdict, VerdictOutcome, Version, Wait,
+    Counts, KnownSignal, Lease, PromotionState, Readiness, Rung, Sharing, Verdict, VerdictOutcome, Version,
+    Wait,
 };
 use crate::{PointerName, SealId, State, TableId, TableName};
 
@@ -94,14 +95,9 @@ pub fn announce(
         dataset: dataset.dataset.clone(),
         version: number,
     };
-    let counted = Dataset {
-        next_version: number.next(),
-        revision: dataset.revision + 1,
-        updated_at: act.at,
-        ..dataset.clone()
-    };
+    let counted = Dataset { next_version: number.next(), ..dataset.clone() };
     let writes = vec![
-        Write { item: Item::Dataset(counted), expect: Expect::Revision(dataset.revision) },
+        counted.written(act),
         Write { item: version.clone().into(), expect: Expect::Absent },
         Write { item: Item::Claim(claim), expect: Expect::Absent },
     ];
@@ -224,7 +220,6 @@ pub fn reject_unsealed(version: &Version, verdict: Verdict, act: &Act) -> Decisi
 }
 
 fn rung_text(version: &Version, readiness: &Readiness) -> String {
-    use crate::version::Rung;
     let rung = match readiness.rung {
         Rung::Signal if version.signal.as_ref().is_some_and(|signal| signal.adopted) => "adoption",
         Rung::Manifest => "a signal with a manifest",
@@ -374,15 +369,12 @@ pub(super) fn change(
     }
     edit(&mut changed);
     let record = Record {
-        version: Some(version.version),
         before: Some(version.state.to_string()),
         after: Some(to.to_string()),
-        revision: Some(changed.revision),
         reason,
         ..act.record(&version.dataset, action)
     };
-    let writes = vec![Write { item: changed.clone().into(), expect: Expect::Revision(version.revision) }];
-    Decision::Commit(Box::new(Transaction { writes, witnesses: Vec::new(), record }), changed)
+    write(version, changed, record)
 }
 
 /// Changes a version without moving it to another state, with its record.
@@ -396,13 +388,14 @@ pub(super) fn note(
     let mut changed = version.clone();
     changed.revision += 1;
     edit(&mut changed);
-    let record = Record {
-        version: Some(version.version),
-        revision: Some(changed.revision),
-        reason: Some(reason),
-        ..act.record(&version.dataset, action)
-    };
-    let writes = vec![Write { item: changed.clone().into(), expect: Expect::Revision(version.revision) }];
+    let record = Record { reason: Some(reason), ..act.record(&version.dataset, action) };
+    write(version, changed, record)
+}
+
+/// Decides on the write of a changed version over `before`, with the record of the change.
+fn write(before: &Version, changed: Version, record: Record) -> Decision<Version> {
+    let record = Record { version: Some(changed.version), revision: Some(changed.revision), ..record };
+    let writes = vec![Write { item: changed.clone().into(), expect: Expect::Revision(before.revision) }];
     Decision::Commit(Box::new(Transaction { writes, witnesses: Vec::new(), record }), changed)
 }
 
