@@ -5,7 +5,7 @@ use std::fmt;
 use septet_registry::{SealId, TableId};
 use serde::Serialize;
 
-use crate::Key;
+use crate::{Key, TableStatus};
 
 /// How an attempt to seal a table ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -150,6 +150,19 @@ pub enum NotYet {
     PolicyNotVisible,
     /// The policy can be read, and writes are not denied yet.
     SealNotInForce,
+}
+
+impl NotYet {
+    /// Returns what a table of this status waits for; none for an active one.
+    pub(crate) fn of_status(status: &TableStatus) -> Option<Self> {
+        match status {
+            TableStatus::Active => None,
+            TableStatus::Updating => Some(Self::Updating),
+            TableStatus::Creating => Some(Self::Creating),
+            TableStatus::Deleting => Some(Self::Deleting),
+            TableStatus::Other(state) => Some(Self::State(state.clone())),
+        }
+    }
 }
 
 impl fmt::Display for NotYet {

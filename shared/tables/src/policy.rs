@@ -156,7 +156,7 @@ impl SealPolicy {
         existing: Option<&str>,
         id: Option<&SealId>,
     ) -> Result<Vec<Flaw>, Error> {
-        let there = existing.map(|text| read(&facts.name, text)).transpose()?.unwrap_or_default();
+        let there = read(&facts.name, existing)?;
         let mut flaws = self.flaws_of_three(facts, &there);
         if let Some(id) = id {
             flaws.extend(match mark::find_foreign(&there, id) {
@@ -186,7 +186,7 @@ impl SealPolicy {
 
     /// Says which seal a policy carries.
     pub(crate) fn mark(&self, facts: &TableFacts, existing: Option<&str>) -> Result<SealMark, Error> {
-        let there = existing.map(|text| read(&facts.name, text)).transpose()?.unwrap_or_default();
+        let there = read(&facts.name, existing)?;
         Ok(mark::find_mark(&there, || self.flaws_of_three(facts, &there).is_empty()))
     }
 
@@ -195,7 +195,7 @@ impl SealPolicy {
         if self.roles.is_empty() {
             return Err(Error::SealRoles { problem: "they are not known, so nothing can be sealed".into() });
         }
-        Ok(existing.map(|text| read(&facts.name, text)).transpose()?.unwrap_or_default())
+        read(&facts.name, existing)
     }
 
     /// The check of Septet 0.1.0: the three statements, whatever else the policy has.
@@ -249,7 +249,7 @@ pub(crate) fn find_foreign_seal(
     existing: Option<&str>,
     own: Option<&SealId>,
 ) -> Result<Option<Option<SealId>>, Error> {
-    let there = existing.map(|text| read(table, text)).transpose()?.unwrap_or_default();
+    let there = read(table, existing)?;
     Ok(match mark::find_mark(&there, || false) {
         SealMark::Nothing => None,
         SealMark::Id(id) => (own != Some(&id)).then_some(Some(id)),
@@ -257,9 +257,10 @@ pub(crate) fn find_foreign_seal(
     })
 }
 
-/// Reads the statements of a policy.
-fn read(table: &TableName, text: &str) -> Result<Vec<Value>, Error> {
-    Ok(statements_of(&parse(table, text)?))
+/// Reads the statements of a policy; none of a table without one.
+fn read(table: &TableName, existing: Option<&str>) -> Result<Vec<Value>, Error> {
+    let document = existing.map(|text| parse(table, text)).transpose()?;
+    Ok(document.as_ref().map(statements_of).unwrap_or_default())
 }
 
 fn is_role(arn: &str) -> bool {

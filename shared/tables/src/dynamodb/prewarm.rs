@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::WarmThroughput as SdkWarmThroughput;
 
 use super::call::{about, failed};
 use super::{Current, Tables};
-use crate::{Error, NotYet, Prewarming, TableFacts, TableStatus};
+use crate::{Error, NotYet, Prewarming, TableFacts};
 
 impl Tables {
     /// Asks DynamoDB to warm a table up to so many read units a second, if it is not as warm already.
@@ -16,12 +16,8 @@ impl Tables {
             Current::Present(facts) => facts,
             Current::Gone { successor } => return Ok(Prewarming::Gone { successor }),
         };
-        match &facts.status {
-            TableStatus::Active => {}
-            TableStatus::Updating => return Ok(Prewarming::NotYet(NotYet::Updating)),
-            TableStatus::Creating => return Ok(Prewarming::NotYet(NotYet::Creating)),
-            TableStatus::Deleting => return Ok(Prewarming::NotYet(NotYet::Deleting)),
-            TableStatus::Other(state) => return Ok(Prewarming::NotYet(NotYet::State(state.clone()))),
+        if let Some(reason) = NotYet::of_status(&facts.status) {
+            return Ok(Prewarming::NotYet(reason));
         }
         match facts.warm {
             Some(warm) if !warm.active => return Ok(Prewarming::NotYet(NotYet::Updating)),

@@ -9,7 +9,7 @@ use super::call::{self, failed};
 use super::{Current, Tables, item};
 use crate::patience::Patience;
 use crate::policy::Plan;
-use crate::{Error, Key, KeyType, KeyValue, NotYet, Seal, Sealing, TableFacts, TableStatus};
+use crate::{Error, Key, KeyType, KeyValue, NotYet, Seal, Sealing, TableFacts};
 
 /// Policies come into force here and there at different times, so one denial proves little.
 const PROOFS: u32 = 3;
@@ -76,13 +76,8 @@ impl Tables {
             Current::Present(facts) => facts,
             Current::Gone { successor } => return Ok(Step::Done(Sealing::Gone { successor })),
         };
-        match &facts.status {
-            TableStatus::Active | TableStatus::Updating => {}
-            TableStatus::Creating => return Ok(Step::Done(Sealing::NotYet(NotYet::Creating))),
-            TableStatus::Deleting => return Ok(Step::Done(Sealing::NotYet(NotYet::Deleting))),
-            TableStatus::Other(state) => {
-                return Ok(Step::Done(Sealing::NotYet(NotYet::State(state.clone()))));
-            }
+        if let Some(reason) = NotYet::of_status(&facts.status).filter(|reason| *reason != NotYet::Updating) {
+            return Ok(Step::Done(Sealing::NotYet(reason)));
         }
         let there = self.policy_of(&facts).await?;
         let (text, revision) = there.unzip();

@@ -5,7 +5,7 @@ use septet_registry::SealId;
 use super::seal::PolicyPut;
 use super::{Current, Tables};
 use crate::policy::Plan;
-use crate::{Error, NotYet, TableFacts, TableStatus, TakeOver};
+use crate::{Error, NotYet, TableFacts, TakeOver};
 
 impl Tables {
     /// Gives an id to a table that Septet 0.1.0 sealed, whose seals have none.
@@ -18,11 +18,8 @@ impl Tables {
             Current::Present(facts) => facts,
             Current::Gone { successor } => return Ok(TakeOver::Gone { successor }),
         };
-        match &facts.status {
-            TableStatus::Active | TableStatus::Updating => {}
-            TableStatus::Creating => return Ok(TakeOver::NotYet(NotYet::Creating)),
-            TableStatus::Deleting => return Ok(TakeOver::NotYet(NotYet::Deleting)),
-            TableStatus::Other(state) => return Ok(TakeOver::NotYet(NotYet::State(state.clone()))),
+        if let Some(reason) = NotYet::of_status(&facts.status).filter(|reason| *reason != NotYet::Updating) {
+            return Ok(TakeOver::NotYet(reason));
         }
         let (text, revision) = self.policy_of(&facts).await?.unzip();
         Ok(match self.seal.plan_take_over(&facts, text.as_deref(), id)? {
