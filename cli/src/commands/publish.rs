@@ -5,7 +5,8 @@ use septet_contract::{Contract, Pattern, Rung};
 use septet_registry::{
     Dataset, DatasetOrder, Listing, Message, Signal, State, TableName, TableReference, Version,
 };
-use septet_tables::{TableFacts, TableStatus, TtlState};
+use septet_tables::{TableFacts, TableStatus};
+use septet_verdict::{expiry, key_problems, missing_indexes};
 use serde_json::json;
 
 use super::wait;
@@ -63,9 +64,7 @@ pub(crate) async fn publish(app: &App, args: Publish) -> Result<Answer, Failure>
 /// The dataset whose pattern claims the table.
 pub(super) async fn claimed_by(app: &App, table: &TableName) -> Result<Dataset, Failure> {
     let listings = app.registry.datasets().await?;
-    let claims = |listing: &&Listing| {
-        Pattern::parse(&listing.table_pattern).is_ok_and(|pattern| pattern.matches(table.as_str()))
-    };
+    let claims = |listing: &&Listing| Pattern::claims(&listing.table_pattern, table.as_str());
     let claiming: Vec<_> = listings.iter().filter(claims).collect();
     match claiming.as_slice() {
         [one] => app.dataset(&one.dataset).await,
@@ -152,14 +151,9 @@ pub(super) async fn unfit(
     facts: &TableFacts,
 ) -> Result<Vec<String>, Failure> {
     let mut unfit = facts.features.refused.clone();
-    let required = contract.settings().indexes.iter();
-    let missing = required.filter(|name| !facts.indexes.iter().any(|index| index.name == **name));
-    unfit.extend(missing.map(|name| format!("the index {name} is missing, which septet.indexes asks for")));
+    unfit.extend(missing_indexes(contract, facts));
     match app.tables.ttl(&facts.name).await {
-        Ok(TtlState::Off) => {}
-        Ok(TtlState::On { attribute }) => unfit.push(format!(
-            "time to live is on, by the attribute {attribute:?}: items would vanish from a version that never changes"
-        )),
+        Ok(ttl) => unfit.extend(expiry(&ttl)),
         // On-publish looks, too.
         Err(septet_tables::Error::Denied { .. }) => {}
         Err(error) => return Err(error.into()),
@@ -167,20 +161,12 @@ pub(super) async fn unfit(
     Ok(unfit)
 }
 
-/// Returns how the table's keys differ from the contract's.
-pub(super) fn key_problems(contract: &Contract, facts: &TableFacts) -> Vec<String> {
-    let key = |attribute: &septet_tables::KeyAttribute| (attribute.name.clone(), attribute.kind.as_str());
-    let (partition, sort) = (key(&facts.keys.partition), facts.keys.sort.as_ref().map(key));
-    Checker::new(contract)
-        .key_problems((&partition.0, partition.1), sort.as_ref().map(|(name, kind)| (name.as_str(), *kind)))
-}
-
 /// Holds against the contract what can be told without reading the table.
 async fn fits(app: &App, dataset: &Dataset, facts: &TableFacts, args: &Publish) -> Result<(), Failure> {
     let with_items = args.items.is_some();
     let contract = contract_in_force(app, dataset).await?;
     let (name, number) = (&dataset.dataset, dataset.contract);
-    let problems = key_problems(&contract, facts);
+    let problems = key_problems(&Checker::new(&contract), facts);
     if !problems.is_empty() {
         return Err(Failure::new(
             format!(

@@ -14,6 +14,7 @@ use septet_registry::{
     Version,
 };
 use septet_tables::{NotYet, SealMark, Sealing, TableFacts, TableStatus, TtlState};
+use septet_verdict::{expiry, key_problems, missing_indexes};
 
 use crate::error::Error;
 use crate::look::{ACTOR, MOST_HOPS, Next, SETTLED, Visit, backoff};
@@ -218,27 +219,18 @@ impl Visit<'_> {
 
     /// Returns why the table must not be sealed: features, expiring items, other keys than the contract's.
     async fn unfit(&self, contract: &Contract, facts: &TableFacts) -> Result<Vec<String>, Error> {
-        let key = |attribute: &septet_tables::KeyAttribute| (attribute.name.clone(), attribute.kind.as_str());
-        let (partition, sort) = (key(&facts.keys.partition), facts.keys.sort.as_ref().map(key));
-        let sort = sort.as_ref().map(|(name, kind)| (name.as_str(), *kind));
-        let mut unfit = Checker::new(contract).key_problems((&partition.0, partition.1), sort);
+        let mut unfit = key_problems(&Checker::new(contract), facts);
         unfit.extend(facts.features.refused.iter().cloned());
-        let required = contract.settings().indexes.iter();
-        let missing = required.filter(|name| !facts.indexes.iter().any(|index| index.name == **name));
-        unfit.extend(missing.map(|name| {
-            format!("the index {name} is missing, which septet.indexes asks for; create tables with it")
-        }));
+        unfit.extend(
+            missing_indexes(contract, facts).map(|missing| format!("{missing}; create tables with it")),
+        );
         let ttl = match self.handler.tables.ttl(&self.table).await {
             // It vanished; sealing says so.
             Err(septet_tables::Error::NotFound { .. }) => TtlState::Off,
             ttl => ttl?,
         };
-        if let TtlState::On { attribute } = ttl {
-            unfit.push(format!(
-                "time to live is on, by the attribute {attribute:?}: items would vanish from a version that never \
-                 changes; switch it off, or create the table without it"
-            ));
-        }
+        let expiry = expiry(&ttl);
+        unfit.extend(expiry.map(|expiry| format!("{expiry}; switch it off, or create the table without it")));
         Ok(unfit)
     }
 

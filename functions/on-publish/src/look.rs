@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use septet_contract::{Contract, Pattern};
 use septet_registry::{
     Announcement, By, ContractNumber, Dataset, DatasetName, KnownSignal, Outcome, PromotionState, Refusal,
-    State, TableName, TableReference, VerdictOutcome, Version,
+    Signal, State, TableId, TableName, TableReference, VerdictOutcome, Version,
 };
 use septet_tables::{TableFacts, TableStatus};
 use septet_telemetry::{Dimension, Invocation};
@@ -137,9 +137,8 @@ impl Visit<'_> {
 
     /// Returns true for a table that was created after the contract that claims it.
     pub(crate) fn is_young(&self, dataset: &Dataset, facts: &TableFacts) -> bool {
-        let matches =
-            |pattern: &str| Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(self.table.as_str()));
-        dataset.claims_since(matches).is_some_and(|since| since <= facts.created_at)
+        let claims = |pattern: &str| Pattern::claims(pattern, self.table.as_str());
+        dataset.claims_since(claims).is_some_and(|since| since <= facts.created_at)
     }
 
     /// The message as a signal for this very table, if it is a signal.
@@ -149,7 +148,7 @@ impl Visit<'_> {
     fn signal_for(&self, facts: &TableFacts, dataset: &Dataset) -> Result<Option<KnownSignal>, Error> {
         let Some(signal) = self.cause.signal() else { return Ok(None) };
         let (table, sent_at) = (self.table.clone(), self.letter.sent_at);
-        match signal.table_id.as_ref().or(self.letter.table_id.as_ref()) {
+        match self.named_id(signal) {
             Some(said) if *said != facts.id => {
                 return Err(Error::OtherTable { table, said: said.clone(), is: facts.id.clone() });
             }
@@ -174,16 +173,20 @@ impl Visit<'_> {
         }))
     }
 
+    /// Id of the table that a signal speaks of, by its field or by the attribute of the message.
+    fn named_id<'s>(&'s self, signal: &'s Signal) -> Option<&'s TableId> {
+        signal.table_id.as_ref().or(self.letter.table_id.as_ref())
+    }
+
     /// The version that a signal sealed before its table was replaced: a doubled message that comes late.
     fn honoured_before(&self, versions: &[Version], facts: &TableFacts) -> Option<Version> {
         let signal = self.cause.signal()?;
-        let said = signal.table_id.as_ref().or(self.letter.table_id.as_ref());
+        let said = self.named_id(signal);
         let earlier = versions.iter().filter(|version| version.was_sealed() && version.table_id != facts.id);
         let speaks_of = |version: &&Version| match said {
             Some(said) => version.table_id == *said,
             None => {
-                let created_at = version.created_at.unwrap_or(version.announced_at);
-                self.letter.sent_at < facts.created_at && created_at <= self.letter.sent_at
+                self.letter.sent_at < facts.created_at && version.table_created_at() <= self.letter.sent_at
             }
         };
         earlier.rev().find(speaks_of).cloned()

@@ -1,6 +1,7 @@
 //! Promotion of a version that passed.
 
 use jiff::SignedDuration;
+use septet_contract::Contract;
 use septet_registry::{Outcome, PointerName, TableName, Version};
 use septet_tables::{Prewarming, TableFacts, compare_offers};
 
@@ -32,6 +33,7 @@ impl Visit<'_> {
     /// pending: the sweep asks again.
     pub(crate) async fn promote(&mut self, version: &Version, facts: &TableFacts) -> Result<Next, Error> {
         let (registry, live) = (&self.handler.registry, PointerName::live());
+        let contract = self.contract(version).await?;
         if let Some(pointer) = registry.pointer(&version.dataset, &live).await? {
             if pointer.version == version.version {
                 return self.skip(version, "an operator pointed readers at it before").await;
@@ -55,12 +57,11 @@ impl Visit<'_> {
                 }
             }
             if let Some(left) = left
-                && let Warmth::Short(why) = self.warmth(version, facts, &left).await?
+                && let Warmth::Short(why) = self.warmth(version, &contract, facts, &left).await?
             {
                 return self.stay_pending(version, why).await;
             }
         }
-        let contract = self.contract(version).await?;
         let building = facts.indexes.iter().find(|index| {
             (!index.active || index.backfilling) && contract.settings().indexes.contains(&index.name)
         });
@@ -89,7 +90,13 @@ impl Visit<'_> {
     /// table up where the contract says so.
     ///
     /// A busy table's own value grows with its use, so a new one is rarely as warm as the live one, and need not be.
-    async fn warmth(&self, version: &Version, new: &TableFacts, live: &TableFacts) -> Result<Warmth, Error> {
+    async fn warmth(
+        &self,
+        version: &Version,
+        contract: &Contract,
+        new: &TableFacts,
+        live: &TableFacts,
+    ) -> Result<Warmth, Error> {
         let (Some(warm), Some(left)) = (new.warm, live.warm) else { return Ok(Warmth::Enough) };
         if warm.reads >= left.reads {
             return Ok(Warmth::Enough);
@@ -99,7 +106,6 @@ impl Visit<'_> {
         if warm.reads >= needed {
             return Ok(Warmth::Enough);
         }
-        let contract = self.contract(version).await?;
         let short = format!(
             "its table serves {} read units a second at once, and live ones served up to {peak:.0} in the last seven days",
             warm.reads

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use septet_registry::{DatasetName, Outcome, Reminder, Rung, SealId, TableId, TableName, Version};
+use septet_registry::{DatasetName, Outcome, Reminder, SealId, TableId, TableName, Version};
 use septet_tables::{Deletion, DeletionTarget, KeptBecause, TakeOver};
 
 use crate::Error;
@@ -163,10 +163,7 @@ impl<Q: Queue> Take<'_, Q> {
                 None => self.take_over(version, table, seal).await?,
             }));
         }
-        let signalled = version
-            .readiness
-            .as_ref()
-            .is_some_and(|readiness| matches!(readiness.rung, Rung::Manifest | Rung::Signal));
+        let signalled = version.readiness.as_ref().is_some_and(|readiness| readiness.rung.is_signal());
         if !handed_over && !signalled {
             return Ok(None);
         }

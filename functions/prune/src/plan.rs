@@ -237,9 +237,8 @@ pub fn plan(scene: &Scene, policy: &Policy, now: Timestamp) -> Plan {
 
 /// Returns true for a table that was created after the contract that claims it.
 fn is_young(holdings: &Holdings, table: &TableName, created_at: Timestamp) -> bool {
-    let matches =
-        |pattern: &str| Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(table.as_str()));
-    holdings.dataset.claims_since(matches).is_some_and(|since| since <= created_at)
+    let claims = |pattern: &str| Pattern::claims(pattern, table.as_str());
+    holdings.dataset.claims_since(claims).is_some_and(|since| since <= created_at)
 }
 
 fn named_by(version: &Version, holdings: &Holdings) -> Vec<PointerName> {

@@ -43,6 +43,11 @@ impl Pattern {
         Ok(Self(text.to_owned()))
     }
 
+    /// Returns true if `text` is a pattern that claims a table of this name.
+    pub fn claims(text: &str, name: &str) -> bool {
+        Self::parse(text).is_ok_and(|pattern| pattern.matches(name))
+    }
+
     /// Tells whether the pattern claims a table of this name.
     ///
     /// The time grows with the product of both lengths at worst, each at most 255; nothing backtracks further

@@ -5,6 +5,8 @@ use septet_contract::Severity;
 use septet_registry::{Counts, Readiness, Rung, VerdictOutcome};
 use septet_tables::{TableFacts, TtlState};
 
+use crate::fitness::{expiry, key_problems};
+
 /// What was seen of a table.
 #[derive(Debug)]
 pub enum Seen {
@@ -96,16 +98,11 @@ pub fn judge(
     ttl: &TtlState,
     readiness: Option<&Readiness>,
 ) -> Judged {
-    let key = |attribute: &septet_tables::KeyAttribute| (attribute.name.clone(), attribute.kind.as_str());
-    let (partition, sort) = (key(&facts.keys.partition), facts.keys.sort.as_ref().map(key));
-    let problems = checker.key_problems(
-        (&partition.0, partition.1),
-        sort.as_ref().map(|(name, physical)| (name.as_str(), *physical)),
-    );
     let items = seen.profile().items();
+    let expiring = expiry(ttl).map(|expiring| format!("{expiring}; create the table without it"));
     let mut whole = vec![
-        answer("primaryKey", problems, items, "the key of the contract"),
-        answer("timeToLive", expiring(ttl), items, "no time to live"),
+        answer("primaryKey", key_problems(checker, facts), items, "the key of the contract"),
+        answer("timeToLive", expiring.into_iter().collect(), items, "no time to live"),
     ];
     if let Some(readiness) = readiness {
         whole.extend(promised(readiness, seen));
@@ -135,16 +132,6 @@ fn outcome(answer: Outcome) -> VerdictOutcome {
         Outcome::Failed => VerdictOutcome::Failed,
         // What was not checked passed nothing.
         Outcome::Errored | Outcome::NoBaseline | Outcome::Skipped => VerdictOutcome::Errored,
-    }
-}
-
-fn expiring(ttl: &TtlState) -> Vec<String> {
-    match ttl {
-        TtlState::Off => Vec::new(),
-        TtlState::On { attribute } => vec![format!(
-            "time to live is on, by the attribute {attribute:?}: items would vanish from a version that never \
-             changes; create the table without it"
-        )],
     }
 }
 

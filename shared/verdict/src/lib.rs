@@ -7,11 +7,13 @@
 //! that crashes, hangs or talks nonsense harms no other check. It changes nothing: reading the table, sealing it,
 //! and what follows from a verdict are left to others.
 
+mod fitness;
 mod functions;
 mod history;
 mod judge;
 mod lambda;
 
+pub use fitness::{expiry, key_problems, missing_indexes};
 pub use functions::{Functions, InvokeError, Subject, ask};
 pub use history::{PROFILE, document, earlier, history};
 pub use judge::{Judged, Seen, judge};
