@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
+use septet_checks::Checker;
 use septet_contract::{Contract, Pattern, Rung};
 use septet_registry::{
-    Announcement, Dataset, DatasetName, DatasetOrder, KnownSignal, Message, Outcome, Readiness, Reminder,
-    Signal, TableReference, Version,
+    Announcement, Dataset, DatasetName, DatasetOrder, KnownSignal, Message, Outcome, Reminder, Signal,
+    TableReference, Version,
 };
 use septet_tables::{TableFacts, TableStatus};
+use septet_verdict::key_problems;
 use serde_json::json;
 
+use super::refusal::declined;
 use super::{publish, wait};
 use crate::app::App;
 use crate::args::Adopt;
 use crate::confirm::confirm;
-use crate::exit;
 use crate::failure::Failure;
 use crate::screen::{Answer, text, time};
 
@@ -34,16 +36,20 @@ struct Candidate {
 }
 
 impl Candidate {
-    async fn read(app: &App, facts: TableFacts, dataset: Dataset) -> Result<Self, Failure> {
-        let contract = publish::contract_in_force(app, &dataset).await?;
-        let version = wait::version_of(app, &facts).await?;
+    async fn read(
+        app: &App,
+        facts: TableFacts,
+        dataset: Dataset,
+        contract: Contract,
+        version: Option<Version>,
+    ) -> Result<Self, Failure> {
         let mut unfit: Vec<_> = version.as_ref().and_then(publish::goes_away).into_iter().collect();
         if facts.status == TableStatus::Deleting {
             unfit.push("it is being deleted".into());
         }
-        // What is sealed was found fit.
+        // On-publish found a sealed table fit.
         if !version.as_ref().is_some_and(Version::was_sealed) {
-            unfit.extend(publish::key_problems(&contract, &facts));
+            unfit.extend(key_problems(&Checker::new(&contract), &facts));
             unfit.extend(publish::unfit(app, &contract, &facts).await?);
         }
         Ok(Self { facts, dataset, contract, version, unfit })
@@ -102,8 +108,7 @@ async fn hand_over(app: &App, mut candidates: Vec<Candidate>) -> Result<Answer, 
     }
     show(app, &candidates);
     if confirm("Go on?", app.yes)?.is_none() {
-        app.screen.call("no", "declined; nothing changed");
-        return Ok(Answer::new(json!({"outcome": "declined"}), "").with_code(exit::NO));
+        return Ok(declined(app));
     }
     let url = app.queue.url().await?;
     let (mut adopted, mut lines): (Vec<Version>, Vec<String>) = Default::default();
@@ -222,23 +227,15 @@ async fn candidate(app: &App, reference: &TableReference) -> Result<Candidate, F
     let dataset = publish::claimed_by(app, table)
         .await
         .map_err(|failure| Failure { what: format!("{}; nothing was changed", failure.what), ..failure })?;
-    let facts = app.tables.describe(table).await?.filter(|facts| reference.matches(&facts.arn));
-    let Some(facts) = facts else {
-        return Err(Failure::new(
-            format!(
-                "failed to find the table {reference}: it does not exist in {}; nothing was changed",
-                app.region
-            ),
-            "check the name, AWS_REGION and the account",
-        ));
-    };
-    // A version stays its dataset's, whatever patterns say today.
+    let facts = wait::existing_table(app, reference).await?;
     let version = wait::version_of(app, &facts).await?;
-    let dataset = match version.filter(|version| version.dataset != dataset.dataset) {
+    // A version stays in its dataset, even if the pattern of another dataset matches its table today.
+    let dataset = match version.as_ref().filter(|version| version.dataset != dataset.dataset) {
         Some(version) => app.dataset(&version.dataset).await?,
         None => dataset,
     };
-    Candidate::read(app, facts, dataset).await
+    let contract = publish::contract_in_force(app, &dataset).await?;
+    Candidate::read(app, facts, dataset, contract, version).await
 }
 
 /// Existing tables that a dataset's pattern matches and that nothing handed over, in order of creation.
@@ -253,9 +250,8 @@ pub(super) async fn older_tables(app: &App, dataset: &Dataset) -> Result<Vec<Tab
             continue;
         }
         let Some(facts) = app.tables.describe(&table).await? else { continue };
-        let claims =
-            |pattern: &str| Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(table.as_str()));
-        let since = dataset.claims_since(claims).unwrap_or(Timestamp::MAX);
+        let since = dataset.claims_since(|pattern| Pattern::claims(pattern, table.as_str()));
+        let since = since.unwrap_or(Timestamp::MAX);
         if facts.created_at < since
             && wait::version_of(app, &facts).await?.is_none_or(|it| waits_for_adoption(&it))
         {
@@ -268,13 +264,10 @@ pub(super) async fn older_tables(app: &App, dataset: &Dataset) -> Result<Vec<Tab
 
 /// Returns true for a version of release 0.1.0 whose table only its name handed over.
 fn waits_for_adoption(version: &Version) -> bool {
-    let by_word = |readiness: &Readiness| {
-        matches!(readiness.rung, septet_registry::Rung::Manifest | septet_registry::Rung::Signal)
-    };
     publish::goes_away(version).is_none()
         && match &version.readiness {
             None => version.signal.is_none(),
-            Some(readiness) => version.seal_id.is_none() && !by_word(readiness),
+            Some(readiness) => version.seal_id.is_none() && !readiness.rung.is_signal(),
         }
 }
 
@@ -284,9 +277,12 @@ pub(super) async fn adopt_all(
     dataset: &Dataset,
     older: Vec<TableFacts>,
 ) -> Result<Answer, Failure> {
+    let contract = publish::contract_in_force(app, dataset).await?;
     let mut candidates = Vec::new();
     for facts in older {
-        candidates.push(Candidate::read(app, facts, dataset.clone()).await?);
+        let version = wait::version_of(app, &facts).await?;
+        let (dataset, contract) = (dataset.clone(), contract.clone());
+        candidates.push(Candidate::read(app, facts, dataset, contract, version).await?);
     }
     hand_over(app, candidates).await
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::moves::{broken_promises, forbidden, print_findings, show_versions};
-use super::refusal::refused_move;
+use super::refusal::{declined, print_refusal, refused_move};
 use super::target;
 use crate::app::App;
 use crate::args::Release;
@@ -61,6 +61,13 @@ pub(super) fn dataset_in(transaction: &Transaction, dataset: &Dataset) -> Datase
 /// The option that names a pointer in a command; none for `live`.
 pub(super) fn option(name: &PointerName) -> String {
     if *name == PointerName::live() { String::new() } else { format!(" --pointer {name}") }
+}
+
+/// Prints the holds that a change ends.
+pub(super) fn print_ended(app: &App, holds: &[PointerHold]) {
+    for hold in holds {
+        app.screen.say(&format!("ends: hold {} of {}: {}", hold.id, hold.by, hold.reason));
+    }
 }
 
 /// Each hold, with the command that ends it.
@@ -152,11 +159,9 @@ pub(crate) async fn release(app: &App, args: Release) -> Result<Answer, Failure>
     if promote_newest && promote.is_none() {
         return Ok(nothing_to_promote(app, &before.dataset, &name));
     }
-    for hold in in_force(&before.dataset, &name, pointer, by.now) {
-        if !left.iter().any(|it| it.id == hold.id) {
-            app.screen.say(&format!("ends: hold {} of {}: {}", hold.id, hold.by, hold.reason));
-        }
-    }
+    let mut ended = in_force(&before.dataset, &name, pointer, by.now);
+    ended.retain(|hold| !left.iter().any(|it| it.id == hold.id));
+    print_ended(app, &ended);
     if let Some(answer) = refuse_promotion(app, &before, &name, &request).await? {
         return Ok(answer);
     }
@@ -177,11 +182,9 @@ fn nothing_to_promote(app: &App, dataset: &Dataset, name: &PointerName) -> Answe
         true => "no version that passed is newer than what was live".to_owned(),
         false => format!("no version goes to {name} by itself, so the hold kept none from it"),
     };
-    app.screen.call("no", &what);
     let set = &dataset.dataset;
-    app.screen.say(&format!(
-        "hint: release without --promote-newest, or point at a version of `septet versions {set}`; nothing changed"
-    ));
+    let hint = format!("release without --promote-newest, or point at a version of `septet versions {set}`");
+    print_refusal(app, &what, &hint);
     Answer::new(json!({"outcome": "refused", "reasons": [what]}), "").with_code(exit::NO)
 }
 
@@ -204,10 +207,7 @@ async fn refuse_promotion(
     }
     Ok(match confirm("Go on?", app.yes)? {
         Some(_) => None,
-        None => {
-            app.screen.call("no", "declined; nothing changed");
-            Some(Answer::new(json!({"outcome": "declined"}), "").with_code(exit::NO))
-        }
+        None => Some(declined(app)),
     })
 }
 

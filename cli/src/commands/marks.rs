@@ -5,7 +5,7 @@ use septet_registry::{Decision, Mark, Outcome, TableReference, Version};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::refusal::refused_mark;
+use super::refusal::{declined, refused_mark};
 use super::wait;
 use crate::app::App;
 use crate::args::{Discard, Marked};
@@ -95,8 +95,7 @@ pub(crate) async fn discard(app: &App, args: Discard) -> Result<Answer, Failure>
         ));
     }
     if confirm("Go on?", app.yes)?.is_none() {
-        app.screen.call("no", "declined; nothing changed");
-        return Ok(Answer::new(json!({"outcome": "declined"}), "").with_code(exit::NO));
+        return Ok(declined(app));
     }
     let (mut lines, mut done, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for version in &versions {
@@ -128,16 +127,7 @@ pub(crate) async fn discard(app: &App, args: Discard) -> Result<Answer, Failure>
 /// The version that the table of this name is.
 async fn version_of(app: &App, reference: &TableReference) -> Result<Version, Failure> {
     let table = &reference.name;
-    let facts = app.tables.describe(table).await?.filter(|facts| reference.matches(&facts.arn));
-    let Some(facts) = facts else {
-        return Err(Failure::new(
-            format!(
-                "failed to find the table {reference}: it does not exist in {}; nothing was changed",
-                app.region
-            ),
-            "check the name, AWS_REGION and the account",
-        ));
-    };
+    let facts = wait::existing_table(app, reference).await?;
     wait::version_of(app, &facts).await?.ok_or_else(|| {
         Failure::new(
             format!(

@@ -2,13 +2,13 @@
 
 use septet_registry::decide::{self, Act};
 use septet_registry::{
-    Dataset, DatasetName, Decision, Direction, HoldId, Outcome, PointRequest, Pointer, PointerHold,
+    Dataset, DatasetName, Decision, Direction, Error, HoldId, Outcome, PointRequest, Pointer, PointerHold,
     PointerName, Version,
 };
 use serde_json::json;
 use uuid::Uuid;
 
-use super::refusal::refused_move;
+use super::refusal::{declined, print_refusal, refused_move};
 use super::target::{self, Findings};
 use super::{contract, holds};
 use crate::app::{App, now};
@@ -21,9 +21,6 @@ use crate::screen::{Answer, or_dash, text, time};
 pub(crate) async fn point(app: &App, args: Point) -> Result<Answer, Failure> {
     let Moving { reason, pointer, force } = args.moving;
     let request = PointRequest { force, ..PointRequest::new(Direction::To(args.version), reason) };
-    // Asked here, for the decision takes it for granted.
-    app.dataset(&args.dataset).await?;
-    app.registry.version(&args.dataset, args.version).await?;
     go(app, args.dataset, pointer, request).await
 }
 
@@ -41,10 +38,6 @@ pub(crate) async fn roll_back(app: &App, args: Rollback) -> Result<Answer, Failu
     let withdraw = args.withdraw || pointer == PointerName::live();
     let request =
         PointRequest { force, hold_until, withdraw, ..PointRequest::new(Direction::Back(args.to), reason) };
-    app.dataset(&args.dataset).await?;
-    if let Some(to) = args.to {
-        app.registry.version(&args.dataset, to).await?;
-    }
     go(app, args.dataset, pointer, request).await
 }
 
@@ -78,6 +71,13 @@ async fn go(
     let pointer = app.registry.pointer(&dataset, &name).await?;
     let dataset = app.dataset(&dataset).await?;
     let versions = app.registry.versions(&dataset.dataset).await?;
+    let find = |number| versions.iter().find(|version| version.version == number).cloned();
+    // The decision takes for granted that there is such a version.
+    if let Direction::To(version) | Direction::Back(Some(version)) = request.direction
+        && find(version).is_none()
+    {
+        return Err(Error::UnknownVersion { dataset: dataset.dataset, version }.into());
+    }
     let by = app.by();
     let act = Act { id: Uuid::nil(), at: by.now, actor: by.actor };
     // The move is refused if the pointer changes before it is made: what was shown and confirmed is what is done.
@@ -99,7 +99,6 @@ async fn go(
             }
         };
     let ended = before.into_iter().filter(|old| !holds.iter().any(|hold| hold.id == old.id)).collect();
-    let find = |number| versions.iter().find(|version| version.version == number).cloned();
     let Some(to) = find(moved.version) else {
         return Err(Failure::new("failed to find the target among the versions", "try again"));
     };
@@ -120,10 +119,7 @@ async fn go(
     }
     match confirm("Go on?", app.yes)? {
         Some(confirmed) => execute(app, plan, confirmed).await,
-        None => {
-            app.screen.call("no", "declined; nothing changed");
-            Ok(Answer::new(json!({"outcome": "declined"}), "").with_code(exit::NO))
-        }
+        None => Ok(declined(app)),
     }
 }
 
@@ -131,9 +127,7 @@ async fn go(
 fn show(app: &App, plan: &Plan) {
     let screen = &app.screen;
     show_versions(app, &plan.dataset, &plan.name, plan.from.as_ref(), &plan.to, &plan.request.reason);
-    for hold in &plan.ended {
-        screen.say(&format!("ends: hold {} of {}: {}", hold.id, hold.by, hold.reason));
-    }
+    holds::print_ended(app, &plan.ended);
     for hold in &plan.holds {
         // The decision that is shown has the nil id.
         let is_new = hold.id == HoldId::of(Uuid::nil());
@@ -311,9 +305,10 @@ fn already(app: &App, request: &PointRequest, pointer: &Pointer, holds: &[Pointe
     if !open || *name != PointerName::live() {
         return answer;
     }
-    app.screen.call("no", "no hold is in force: the next version that passes goes live by itself");
-    app.screen.say(&format!(
-        "hint: `septet rollback {set} --reason WHY` goes back from version {version}, and holds; nothing changed"
-    ));
+    print_refusal(
+        app,
+        "no hold is in force: the next version that passes goes live by itself",
+        &format!("`septet rollback {set} --reason WHY` goes back from version {version}, and holds"),
+    );
     answer.with_code(exit::NO)
 }

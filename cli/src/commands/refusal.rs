@@ -45,7 +45,14 @@ pub(super) fn refused_mark(app: &App, set: &DatasetName, verb: &str, refusal: &R
     Answer::new(json!({"outcome": "refused", "reasons": [what]}), "").with_code(exit::NO)
 }
 
-fn print_refusal(app: &App, what: &str, hint: &str) {
+/// The answer where the operator does not go on.
+pub(in crate::commands) fn declined(app: &App) -> Answer {
+    app.screen.call("no", "declined; nothing changed");
+    Answer::new(json!({"outcome": "declined"}), "").with_code(exit::NO)
+}
+
+/// Prints why nothing was changed, and the next step.
+pub(super) fn print_refusal(app: &App, what: &str, hint: &str) {
     app.screen.call("no", what);
     app.screen.say(&format!("hint: {hint}; nothing changed"));
 }

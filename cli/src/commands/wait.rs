@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use septet_registry::{DatasetName, PromotionState, State, VerdictOutcome, Version};
+use septet_registry::{DatasetName, PromotionState, State, TableReference, VerdictOutcome, Version};
 use septet_tables::TableFacts;
 use serde_json::json;
 
@@ -17,6 +17,20 @@ use crate::screen::Answer;
 const PAUSE: Duration = Duration::from_millis(500);
 /// For how long a version that passed is given to go live before the answer is given without.
 const PROMOTION: u32 = 20;
+
+/// The table of a name or ARN, which must exist.
+pub(super) async fn existing_table(app: &App, reference: &TableReference) -> Result<TableFacts, Failure> {
+    let found = app.tables.describe(&reference.name).await?;
+    found.filter(|facts| reference.matches(&facts.arn)).ok_or_else(|| {
+        Failure::new(
+            format!(
+                "failed to find the table {reference}: it does not exist in {}; nothing was changed",
+                app.region
+            ),
+            "check the name, AWS_REGION and the account",
+        )
+    })
+}
 
 /// The version that a table is, if it is one.
 pub(crate) async fn version_of(app: &App, facts: &TableFacts) -> Result<Option<Version>, Failure> {

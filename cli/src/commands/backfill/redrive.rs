@@ -11,6 +11,7 @@ use super::outlook::{self, Outlook};
 use super::refused;
 use crate::app::App;
 use crate::args::Look;
+use crate::commands::refusal::declined;
 use crate::confirm::{Confirmed, confirm};
 use crate::exit;
 use crate::failure::Failure;
@@ -59,10 +60,7 @@ pub(super) async fn redrive(
     }
     match confirm("Go on?", app.yes)? {
         Some(confirmed) => execute(app, &letters, &plan, rate, last.as_ref(), confirmed).await,
-        None => {
-            app.screen.call("no", "declined; nothing changed");
-            Ok(Answer::new(json!({"outcome": "declined"}), "").with_code(exit::NO))
-        }
+        None => Ok(declined(app)),
     }
 }
 
